@@ -1,0 +1,79 @@
+package legacy
+
+import (
+	"errors"
+	"time"
+)
+
+// What a caller may test for with errors.Is. The difference matters: "no" is
+// a 401, "cannot tell now" is a 503.
+var (
+	ErrRejected    = errors.New("credential rejected")
+	ErrUnavailable = errors.New("cannot tell now")
+)
+
+// Reason says why a credential was not accepted. It goes into the record,
+// never to the client. It is a closed set: see [Reasons].
+type Reason string
+
+// Why a credential was rejected ([ErrRejected]).
+const (
+	MalformedCredential Reason = "malformed_credential"
+	UnknownUser         Reason = "unknown_user"
+	AmbiguousUser       Reason = "ambiguous_user"
+	InactiveUser        Reason = "inactive_user"
+	WrongPassword       Reason = "wrong_password"
+	NoPassword          Reason = "no_password"         // the row has no password at all
+	UnknownHashFormat   Reason = "unknown_hash_format" // nothing that Werkzeug writes, or a cost beyond the bounds
+)
+
+// Why it could not be told ([ErrUnavailable]).
+const (
+	SourceUnavailable Reason = "source_unavailable" // database, directory or token API out of reach
+	HashQueueFull     Reason = "hash_queue_full"    // more passwords to check than the bound allows
+)
+
+// Reasons lists every reason, for a test that no table forgets one.
+func Reasons() []Reason {
+	return []Reason{
+		MalformedCredential, UnknownUser, AmbiguousUser, InactiveUser, WrongPassword,
+		NoPassword, UnknownHashFormat, SourceUnavailable, HashQueueFull,
+	}
+}
+
+// A Refusal is the error of every legacy package: what it is (ErrRejected or
+// ErrUnavailable), why, and the cause for the operator's log. Its text holds no
+// credential.
+type Refusal struct {
+	Kind   error // ErrRejected or ErrUnavailable
+	Reason Reason
+	Cause  error // may be nil
+	// RetryAfter is when asking again makes sense; zero for unknown.
+	RetryAfter time.Duration
+}
+
+// Rejected makes the error for "mine, and no".
+func Rejected(why Reason, cause error) *Refusal {
+	return &Refusal{Kind: ErrRejected, Reason: why, Cause: cause}
+}
+
+// Unavailable makes the error for "cannot tell now".
+func Unavailable(why Reason, cause error, retryAfter time.Duration) *Refusal {
+	return &Refusal{Kind: ErrUnavailable, Reason: why, Cause: cause, RetryAfter: retryAfter}
+}
+
+func (e *Refusal) Error() string {
+	s := e.Kind.Error() + ": " + string(e.Reason)
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+// Unwrap gives the kind and the cause, so that errors.Is finds both.
+func (e *Refusal) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Cause}
+}
