@@ -50,6 +50,9 @@ type Refusal struct {
 	Cause  error // may be nil
 	// RetryAfter is when asking again makes sense; zero for unknown.
 	RetryAfter time.Duration
+	// Claimed is who the credential said it was; empty when it did not, or
+	// nobody could read it.
+	Claimed string
 }
 
 // Rejected makes the error for "mine, and no".
@@ -60,6 +63,18 @@ func Rejected(why Reason, cause error) *Refusal {
 // Unavailable makes the error for "cannot tell now".
 func Unavailable(why Reason, cause error, retryAfter time.Duration) *Refusal {
 	return &Refusal{Kind: ErrUnavailable, Reason: why, Cause: cause, RetryAfter: retryAfter}
+}
+
+// Claimed adds to err, if it is a [Refusal], who the credential said it was.
+// Refusals are shared with others who wait for the same answer, so it is a copy.
+func Claimed(err error, name string) error {
+	var r *Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	copied := *r
+	copied.Claimed = name
+	return &copied
 }
 
 func (e *Refusal) Error() string {

@@ -1,0 +1,218 @@
+// Package airflowdb opens the databases of Airflow, by the URLs that Airflow
+// has for them ([database] sql_alchemy_conn), for reading and nothing else.
+//
+// [Open] refuses an URL that it cannot honour, but it does not connect: a
+// database that is down when the bridge starts is asked again by the next
+// reader. [DB.Read] runs a function inside one short read-only transaction,
+// which sees one state of the database; it is the only way to its tables.
+// No error and no String of this package holds a password.
+package airflowdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// Dialect is the kind of a database.
+type Dialect int
+
+// The dialects that this build reads.
+const (
+	SQLite Dialect = iota
+	PostgreSQL
+)
+
+func (d Dialect) String() string {
+	switch d {
+	case SQLite:
+		return "sqlite"
+	case PostgreSQL:
+		return "postgresql"
+	}
+	return "dialect " + strconv.Itoa(int(d))
+}
+
+// What a zero field of Config means.
+const (
+	defaultTimeout     = 4 * time.Second
+	defaultConnections = 4
+	idleTime           = time.Minute
+)
+
+// Config says which database. It is copied.
+type Config struct {
+	// URL is a SQLAlchemy URL as Airflow writes it: postgresql+psycopg2://…,
+	// sqlite:////absolute/path, … It has no default.
+	URL string
+	// Schema is Airflow's [database] sql_alchemy_schema: the PostgreSQL schema
+	// that holds its tables. Empty: the connection's search path.
+	Schema string
+	// Dir is the folder that a relative SQLite path starts from. Empty: the
+	// working directory.
+	Dir string
+	// Timeout bounds each [DB.Read], connecting included. Zero: 4 s.
+	Timeout time.Duration
+	// Connections bounds those open at a time. Zero: 4.
+	Connections int
+}
+
+// A DB is one of Airflow's databases. It is safe for concurrent use.
+type DB struct {
+	sql     *sql.DB
+	dialect Dialect
+	schema  string
+	name    string
+	timeout time.Duration
+}
+
+// Open prepares the database for reading. An error is about the configuration,
+// [ErrNotBuiltIn] if it asks for MySQL. The caller closes the DB.
+func Open(cfg Config) (*DB, error) {
+	db, err := open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("airflowdb: %w", err)
+	}
+	return db, nil
+}
+
+func open(cfg Config) (*DB, error) {
+	if cfg.Timeout < 0 || cfg.Connections < 0 {
+		return nil, errors.New("a negative time or number")
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Connections == 0 {
+		cfg.Connections = defaultConnections
+	}
+	loc, err := parse(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{dialect: loc.dialect, schema: cfg.Schema, timeout: cfg.Timeout}
+	switch loc.dialect {
+	case SQLite:
+		err = db.openSQLite(loc, cfg)
+	case PostgreSQL:
+		err = db.openPostgres(loc)
+	}
+	if err != nil {
+		return nil, err
+	}
+	db.sql.SetMaxOpenConns(cfg.Connections)
+	db.sql.SetMaxIdleConns(cfg.Connections)
+	db.sql.SetConnMaxIdleTime(idleTime)
+	return db, nil
+}
+
+func (db *DB) openSQLite(loc location, cfg Config) error {
+	if cfg.Schema != "" {
+		return errors.New("a schema is PostgreSQL's")
+	}
+	name, path, err := sqliteName(loc, cfg.Dir)
+	if err != nil {
+		return err
+	}
+	db.name = "sqlite:///" + path
+	db.sql, err = sql.Open("sqlite", name)
+	return err
+}
+
+func (db *DB) openPostgres(loc location) error {
+	if strings.ContainsRune(db.schema, 0) {
+		return errors.New("a NUL in the schema's name")
+	}
+	cfg, err := postgresConfig(loc, db.timeout)
+	if err != nil {
+		return err
+	}
+	db.name = fmt.Sprintf("postgresql://%s@%s:%d/%s", cfg.User, cfg.Host, cfg.Port, cfg.Database)
+	db.sql = stdlib.OpenDB(*cfg)
+	return nil
+}
+
+// Dialect says how to write a query.
+func (db *DB) Dialect() Dialect { return db.dialect }
+
+// String names the database without its password.
+func (db *DB) String() string { return db.name }
+
+// Table gives the name of one of Airflow's tables, quoted, with its schema.
+func (db *DB) Table(name string) string {
+	quoted := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	if db.schema == "" {
+		return quoted
+	}
+	return `"` + strings.ReplaceAll(db.schema, `"`, `""`) + `".` + quoted
+}
+
+// A Tx is a read-only transaction. It belongs to the function that [DB.Read]
+// gave it to. Queries have a question mark for each argument, and no other.
+type Tx struct {
+	sql     *sql.Tx
+	dialect Dialect
+}
+
+// Query runs a query that gives rows.
+func (tx Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return tx.sql.QueryContext(ctx, tx.bind(query), args...)
+}
+
+// QueryRow runs a query that gives one row.
+func (tx Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return tx.sql.QueryRowContext(ctx, tx.bind(query), args...)
+}
+
+// bind numbers the arguments for PostgreSQL.
+func (tx Tx) bind(query string) string {
+	if tx.dialect != PostgreSQL {
+		return query
+	}
+	var b strings.Builder
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(query, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString("$" + strconv.Itoa(n))
+		query = after
+	}
+}
+
+// Read runs f in a read-only transaction that sees one state of the database,
+// and gives f's error. ctx and the configured timeout bound it.
+func (db *DB) Read(ctx context.Context, f func(context.Context, Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, db.timeout)
+	defer cancel()
+	opts := &sql.TxOptions{ReadOnly: true}
+	if db.dialect == PostgreSQL {
+		opts.Isolation = sql.LevelRepeatableRead
+	}
+	tx, err := db.sql.BeginTx(ctx, opts)
+	if err != nil {
+		return err
+	}
+	// There is nothing to commit; a rollback ends the transaction on every way out.
+	defer tx.Rollback()
+	return f(ctx, Tx{tx, db.dialect})
+}
+
+// Ping says whether the database can be reached now.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.Read(ctx, func(ctx context.Context, tx Tx) error {
+		var one int
+		return tx.QueryRow(ctx, "SELECT 1").Scan(&one)
+	})
+}
+
+// Close closes the connections, after the reads that run.
+func (db *DB) Close() error { return db.sql.Close() }

@@ -1,0 +1,189 @@
+// Package recheck remembers the answers of a source that may be down: a
+// database, a directory, somebody else's token API.
+//
+// A [Cache] promises three things. An answer is never older than
+// [Config.Recheck] while the source answers, so that whoever is switched off
+// there is out within that time. While the source cannot tell
+// ([legacy.ErrUnavailable]), somebody it was known to accept goes on for
+// [Config.Grace], and nobody else does. And a question is asked once for all
+// who wait for its answer.
+//
+// It refuses to guess: an error of another kind is handed on and not
+// remembered, and a panic becomes such an error.
+package recheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/jetbridge/jetbridge/legacy"
+)
+
+// What a zero field of Config means.
+const (
+	defaultRecheck = 5 * time.Second
+	defaultTimeout = 5 * time.Second
+	defaultSize    = 1 << 17
+)
+
+// maxRejected bounds the rejections that are remembered. They have a place of
+// their own: names that a stranger makes up must not push out known clients.
+const maxRejected = 4096
+
+// Config is what a [Cache] needs. It is copied.
+type Config struct {
+	// Recheck is how long an answer is given without asking again. Zero: 5 s.
+	Recheck time.Duration
+	// Rejected is how long a rejection is given without asking again; at most
+	// Recheck. Zero: as Recheck.
+	Rejected time.Duration
+	// Grace is how long after the source last gave it an answer is used while
+	// the source cannot tell. Zero: not beyond Recheck.
+	Grace time.Duration
+	// Size bounds the number of known answers; the one longest unused goes
+	// first. Zero: 131,072.
+	Size int
+	// Timeout bounds one question; at most Recheck, or an answer could be older
+	// than that when it arrives. Zero: 5 s, or Recheck if that is less.
+	Timeout time.Duration
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// A Cache keeps answers of type V, which are shared by all who ask and must not
+// be changed. It is safe for concurrent use.
+type Cache[V any] struct {
+	cfg      Config
+	known    *lru.Cache[string, known[V]]
+	rejected *lru.Cache[string, rejected]
+	flight   singleflight.Group
+}
+
+type known[V any] struct {
+	value V
+	asked time.Time // when the question was put that the source answered last
+	until time.Time // until then it is given without asking
+}
+
+type rejected struct {
+	err   error
+	until time.Time
+}
+
+// New makes an empty Cache.
+func New[V any](cfg Config) (*Cache[V], error) {
+	if cfg.Recheck < 0 || cfg.Rejected < 0 || cfg.Grace < 0 || cfg.Size < 0 || cfg.Timeout < 0 {
+		return nil, errors.New("recheck: a negative time or size")
+	}
+	if cfg.Recheck == 0 {
+		cfg.Recheck = defaultRecheck
+	}
+	if cfg.Rejected == 0 {
+		cfg.Rejected = cfg.Recheck
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = min(defaultTimeout, cfg.Recheck)
+	}
+	if cfg.Rejected > cfg.Recheck || cfg.Timeout > cfg.Recheck {
+		return nil, fmt.Errorf("recheck: neither the timeout (%s) nor the time for rejections (%s) may exceed the recheck (%s)",
+			cfg.Timeout, cfg.Rejected, cfg.Recheck)
+	}
+	if cfg.Size == 0 {
+		cfg.Size = defaultSize
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	good, err := lru.New[string, known[V]](cfg.Size)
+	if err != nil {
+		return nil, fmt.Errorf("recheck: %w", err)
+	}
+	bad, err := lru.New[string, rejected](maxRejected)
+	if err != nil {
+		return nil, fmt.Errorf("recheck: %w", err)
+	}
+	return &Cache[V]{cfg: cfg, known: good, rejected: bad}, nil
+}
+
+// Get gives the answer under key: a remembered one, or what ask says now. ask
+// must say the same for equal keys; it gets a context of its own, which does not
+// end when ctx does, and its error is [legacy.ErrRejected],
+// [legacy.ErrUnavailable] or a fault. Get returns that error, or
+// [legacy.ErrUnavailable] when ctx ends first.
+func (c *Cache[V]) Get(ctx context.Context, key string, ask func(context.Context) (V, error)) (V, error) {
+	now := c.cfg.Now()
+	if k, ok := c.known.Get(key); ok && now.Before(k.until) {
+		return k.value, nil
+	}
+	var none V
+	if r, ok := c.rejected.Get(key); ok && now.Before(r.until) {
+		return none, r.err
+	}
+	answer := c.flight.DoChan(key, func() (any, error) { return c.ask(key, ask) })
+	select {
+	case a := <-answer:
+		if a.Err != nil {
+			return none, a.Err
+		}
+		return a.Val.(V), nil
+	case <-ctx.Done():
+		return none, legacy.Unavailable(legacy.SourceUnavailable, ctx.Err(), 0)
+	}
+}
+
+// ask puts one question and remembers the answer. The answer is as old as the
+// question: what the source saw may have changed before its word arrived.
+func (c *Cache[V]) ask(key string, ask func(context.Context) (V, error)) (V, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.Timeout)
+	defer cancel()
+	asked := c.cfg.Now()
+	value, err := guarded(ctx, ask)
+	switch {
+	case err == nil:
+		c.rejected.Remove(key)
+		c.known.Add(key, known[V]{value, asked, asked.Add(c.cfg.Recheck)})
+	case errors.Is(err, legacy.ErrRejected):
+		c.known.Remove(key)
+		c.rejected.Add(key, rejected{err, asked.Add(c.cfg.Rejected)})
+	case errors.Is(err, legacy.ErrUnavailable):
+		return c.outage(key, err)
+	}
+	return value, err
+}
+
+// outage answers while the source cannot tell. The known answer is then given
+// without asking for another Recheck, or every request would wait for a source
+// that hangs.
+func (c *Cache[V]) outage(key string, err error) (V, error) {
+	var none V
+	k, ok := c.known.Peek(key)
+	if !ok {
+		return none, err
+	}
+	now, end := c.cfg.Now(), k.asked.Add(c.cfg.Grace)
+	if !now.Before(end) {
+		return none, err
+	}
+	k.until = now.Add(c.cfg.Recheck)
+	if end.Before(k.until) {
+		k.until = end
+	}
+	c.known.Add(key, k)
+	return k.value, nil
+}
+
+// guarded turns a panic into an error: [singleflight.Group.DoChan] would end the
+// process with it.
+func guarded[V any](ctx context.Context, ask func(context.Context) (V, error)) (value V, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("recheck: panic: %v", p)
+		}
+	}()
+	return ask(ctx)
+}

@@ -1,0 +1,255 @@
+package recheck
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/jetbridge/jetbridge/legacy"
+)
+
+var (
+	no   = legacy.Rejected(legacy.UnknownUser, nil)
+	down = legacy.Unavailable(legacy.SourceUnavailable, errors.New("down"), 0)
+)
+
+// A source answers what it is told to, and counts the questions.
+type source struct {
+	value string
+	err   error
+	asked int
+}
+
+func (s *source) ask(context.Context) (string, error) {
+	s.asked++
+	return s.value, s.err
+}
+
+// A clock stands still until it is moved.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time { return c.now }
+
+func newCache(t *testing.T, cfg Config) *Cache[string] {
+	t.Helper()
+	c, err := New[string](cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestStory tells one key's life: each step moves the clock, sets what the
+// source says, and wants an answer and a number of questions so far.
+func TestStory(t *testing.T) {
+	type step struct {
+		after time.Duration
+		value string
+		err   error
+		want  string
+		is    error
+		asked int
+	}
+	for name, steps := range map[string][]step{
+		"young answers are not asked for again": {
+			{0, "a", nil, "a", nil, 1},
+			{4999 * time.Millisecond, "b", nil, "a", nil, 1},
+			{time.Millisecond, "b", nil, "b", nil, 2},
+		},
+		"a rejection replaces the known answer at once and is remembered": {
+			{0, "a", nil, "a", nil, 1},
+			{5 * time.Second, "", no, "", legacy.ErrRejected, 2},
+			{4 * time.Second, "a", nil, "", legacy.ErrRejected, 2},
+			{time.Second, "a", nil, "a", nil, 3},
+		},
+		"no grace after a rejection": {
+			{0, "a", nil, "a", nil, 1},
+			{5 * time.Second, "", no, "", legacy.ErrRejected, 2},
+			{5 * time.Second, "", down, "", legacy.ErrUnavailable, 3},
+		},
+		"an outage is outlived for the grace since the last answer, asking now and then": {
+			{0, "a", nil, "a", nil, 1},
+			{5 * time.Second, "", down, "a", nil, 2},
+			{4 * time.Second, "", down, "a", nil, 2},
+			{time.Second, "", down, "a", nil, 3}, // 10 s
+			{47 * time.Second, "", down, "a", nil, 4},
+			{2999 * time.Millisecond, "", down, "a", nil, 4},
+			{time.Millisecond, "", down, "", legacy.ErrUnavailable, 5}, // 60 s
+			{0, "", down, "", legacy.ErrUnavailable, 6},
+			{0, "b", nil, "b", nil, 7},
+		},
+		"a source that comes back is believed": {
+			{0, "a", nil, "a", nil, 1},
+			{10 * time.Second, "", down, "a", nil, 2},
+			{5 * time.Second, "b", nil, "b", nil, 3},
+			{59 * time.Second, "", down, "b", nil, 4},
+		},
+		"nobody unknown comes in during an outage": {
+			{0, "", down, "", legacy.ErrUnavailable, 1},
+			{0, "", down, "", legacy.ErrUnavailable, 2},
+		},
+		"a fault is neither remembered nor covered by the grace": {
+			{0, "a", nil, "a", nil, 1},
+			{5 * time.Second, "", errors.ErrUnsupported, "", errors.ErrUnsupported, 2},
+			{0, "b", nil, "b", nil, 3},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var src source
+			clk := clock{time.Unix(1_000_000, 0)}
+			c := newCache(t, Config{Grace: time.Minute, Now: clk.Now})
+			for i, s := range steps {
+				clk.now = clk.now.Add(s.after)
+				src.value, src.err = s.value, s.err
+				got, err := c.Get(t.Context(), "k", src.ask)
+				if got != s.want || !errors.Is(err, s.is) || src.asked != s.asked {
+					t.Fatalf("step %d: %q, %v after %d questions; want %q, %v after %d", i, got, err, src.asked, s.want, s.is, s.asked)
+				}
+			}
+		})
+	}
+}
+
+func TestRejectedTime(t *testing.T) {
+	src := source{err: no}
+	clk := clock{time.Unix(1_000_000, 0)}
+	c := newCache(t, Config{Recheck: 5 * time.Minute, Rejected: 5 * time.Second, Now: clk.Now})
+	c.Get(t.Context(), "k", src.ask)
+	clk.now = clk.now.Add(5 * time.Second)
+	src.value, src.err = "a", nil
+	if got, err := c.Get(t.Context(), "k", src.ask); got != "a" || err != nil {
+		t.Errorf("after the time for rejections: %q, %v", got, err)
+	}
+}
+
+// An answer is as old as its question, not as its arrival.
+func TestAgeOfSlowAnswer(t *testing.T) {
+	clk := clock{time.Unix(1_000_000, 0)}
+	c := newCache(t, Config{Now: clk.Now})
+	asked := 0
+	slow := func(context.Context) (string, error) {
+		asked++
+		clk.now = clk.now.Add(4 * time.Second)
+		return "a", nil
+	}
+	c.Get(t.Context(), "k", slow)
+	clk.now = clk.now.Add(time.Second)
+	c.Get(t.Context(), "k", slow)
+	if asked != 2 {
+		t.Errorf("asked %d times, want 2", asked)
+	}
+}
+
+func TestOneQuestionForAllWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache(t, Config{})
+		var asked atomic.Int32
+		release := make(chan struct{})
+		ask := func(context.Context) (string, error) {
+			asked.Add(1)
+			<-release
+			return "a", nil
+		}
+		leaving, leave := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := c.Get(leaving, "k", ask); !errors.Is(err, legacy.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+				t.Errorf("who leaves gets %v", err)
+			}
+		})
+		for range 10 {
+			wg.Go(func() {
+				if got, err := c.Get(t.Context(), "k", ask); got != "a" || err != nil {
+					t.Errorf("who waits gets %q, %v", got, err)
+				}
+			})
+		}
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		close(release)
+		wg.Wait()
+		if n := asked.Load(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
+func TestQuestionHasItsOwnTimeLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache(t, Config{Timeout: 3 * time.Second})
+		start := time.Now()
+		_, err := c.Get(t.Context(), "k", func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", legacy.Unavailable(legacy.SourceUnavailable, ctx.Err(), 0)
+		})
+		if d := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || d != 3*time.Second {
+			t.Errorf("%v after %s", err, d)
+		}
+	})
+}
+
+func TestPanicIsARefusal(t *testing.T) {
+	c := newCache(t, Config{})
+	_, err := c.Get(t.Context(), "k", func(context.Context) (string, error) { panic("oops") })
+	if err == nil || errors.Is(err, legacy.ErrRejected) || errors.Is(err, legacy.ErrUnavailable) {
+		t.Errorf("got %v, want a fault", err)
+	}
+	if got, err := c.Get(t.Context(), "k", func(context.Context) (string, error) { return "a", nil }); got != "a" || err != nil {
+		t.Errorf("afterwards: %q, %v", got, err)
+	}
+}
+
+// Rejections of made-up names neither push out a known client nor grow without end.
+func TestBounds(t *testing.T) {
+	c := newCache(t, Config{Size: 2})
+	good := source{value: "a"}
+	c.Get(t.Context(), "known", good.ask)
+	bad := source{err: no}
+	for i := range maxRejected + 10 {
+		c.Get(t.Context(), strconv.Itoa(i), bad.ask)
+	}
+	c.Get(t.Context(), "known", good.ask)
+	if good.asked != 1 {
+		t.Error("a known answer was pushed out by rejections")
+	}
+	if n := c.rejected.Len(); n != maxRejected {
+		t.Errorf("%d rejections are kept, want %d", n, maxRejected)
+	}
+	c.Get(t.Context(), "b", good.ask)
+	c.Get(t.Context(), "c", good.ask)
+	if n := c.known.Len(); n != 2 {
+		t.Errorf("%d answers are kept, want 2", n)
+	}
+}
+
+func TestHitAllocatesNothing(t *testing.T) {
+	c := newCache(t, Config{})
+	src := source{value: "a"}
+	ask := src.ask
+	c.Get(t.Context(), "k", ask)
+	if n := testing.AllocsPerRun(100, func() { c.Get(t.Context(), "k", ask) }); n != 0 {
+		t.Errorf("a hit allocates %v times", n)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"negative recheck":             {Recheck: -1},
+		"negative grace":               {Grace: -1},
+		"negative size":                {Size: -1},
+		"timeout beyond recheck":       {Recheck: time.Second, Timeout: 2 * time.Second},
+		"rejections longer than known": {Recheck: time.Second, Rejected: 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := New[string](cfg); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
