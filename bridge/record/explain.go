@@ -1,0 +1,119 @@
+package record
+
+// An explanation is a reason's meaning and what to do about it.
+type explanation struct {
+	reason        Reason
+	meaning, todo string
+}
+
+// Reasons lists every reason, in the order in which they are documented.
+func Reasons() []Reason {
+	list := make([]Reason, 0, 40)
+	for _, e := range explanations() {
+		list = append(list, e.reason)
+	}
+	return list
+}
+
+// Explain tells the operator in two or three plain sentences what a reason
+// means and what to do; empty for what is no reason.
+func Explain(why Reason) string {
+	for _, e := range explanations() {
+		if e.reason == why {
+			return e.meaning + " " + e.todo
+		}
+	}
+	return ""
+}
+
+func explanations() []explanation {
+	return []explanation{
+		{BadPath,
+			"The path holds what another server could read differently: dot segments, a backslash, control characters, an encoded slash before the resource, or an API path in other case or with doubled slashes.",
+			"Correct the URL that the client builds."},
+		{DoubledCredential,
+			"The request carried two Authorization headers, so that it was not clear which one counts.",
+			"Let the client, or the proxy in front that adds one, send a single header."},
+		{ForbiddenHeader,
+			"The request asked /auth/verify with a second spelling of a protected header, which only jetbridge's own proxy can remove.",
+			"Let the gateway drop such headers, or send the traffic through the proxy."},
+		{BadGatewayHeaders,
+			"The X-Forwarded-* or X-Original-* headers of the proxy in front were missing, doubled or unreadable.",
+			"Correct that proxy's configuration, and list it in trusted_proxies only if it sets those headers itself."},
+		{NeedsProxy,
+			"/api/v1 was asked through /auth/verify, but its requests must be translated.",
+			"Send /api/v1 through jetbridge's proxy."},
+		{CrossOrigin,
+			"A browser sent a changing request from a page of another origin, with a credential that browsers send unasked.",
+			"If that page may act here, use a token, or add its origin to access_control_allow_origins."},
+		{BadRequest,
+			"The request could not be read: its body or a parameter is malformed.",
+			"Look at err in the log line, and correct the client."},
+		{TooManyRequests,
+			"The client was told to slow down.",
+			"Look for a client in a loop; the log lines of its address show what it asks."},
+		{NoCredential,
+			"The request carried no credential that counts.",
+			"Send a token, or for a legacy client the credential that it used with Airflow 2."},
+		{SchemeNotSpoken,
+			"The credential is of a scheme that is unknown or not configured here, or the path takes tokens only.",
+			"Add the scheme to legacy.auth_backends if it should count, or use a token."},
+		{SchemeSwitchedOff,
+			"The credential's scheme is configured but not allowed today, by migration.mode or the calendar.",
+			"Move the client to a token from POST /auth/token; to give it more time, change the migration section."},
+		{MalformedCredential,
+			"The credential could not be read as what it claims to be.",
+			"Check how the client builds it, for Basic the base64 and its colon."},
+		{UnknownUser,
+			"There is no such user where the old credentials are proven (legacy.users).",
+			"Check the name, and that legacy.users names the right database."},
+		{AmbiguousUser,
+			"More than one user answers to that name.",
+			"Rename one of them: names that differ only in case are the same name here."},
+		{InactiveUser,
+			"The user is deactivated.",
+			"Activate the user again if it should have access."},
+		{WrongPassword,
+			"The password is wrong.",
+			"Correct it in the client; if it was changed, the new one counts within legacy.users.recheck."},
+		{NoPassword,
+			"The user has no password in the database, as users that LDAP or OAuth made.",
+			"Set a password, or use airflow3.users.via: upstream so that Airflow 3 asks its own sources."},
+		{UnknownHashFormat,
+			"The stored password hash is of a format or a cost that Airflow never writes.",
+			"Set the user's password anew with Airflow."},
+		{TokenExpired,
+			"The token has expired.",
+			"Let the client get a new one from POST /auth/token; if it is fresh, compare the clocks."},
+		{TokenInvalid,
+			"The token is not one that Airflow 3 would accept: signature, algorithm, audience, issuer or a claim is wrong.",
+			"Get a new token; if new ones fail too, compare jwt_secret and [api_auth] jwt_audience on both sides with jetbridge check."},
+		{NoUpstreamUser,
+			"The client proved who it is, but Airflow 3 has no active user of that name, or two.",
+			"Create or activate the user in Airflow 3; jetbridge users diff lists all of them."},
+		{NoRole,
+			"The user has no role that Airflow 3's auth manager knows.",
+			"Give the user a role, or map its roles in the configuration."},
+		{SourceUnavailable,
+			"The credential could not be judged, since a database, a directory or Airflow's token API could not be asked.",
+			"See err in the log line, and ask every part with jetbridge check."},
+		{HashQueueFull,
+			"More passwords waited to be checked than the bound allows.",
+			"Usually many wrong passwords at once: look at who sends them. Known clients are not affected."},
+		{UpstreamUnreachable,
+			"Airflow 3 could not be reached.",
+			"Check that it runs and that airflow3.url is right."},
+		{UpstreamTimeout,
+			"Airflow 3 did not answer in time.",
+			"Look at its load and its log."},
+		{UpstreamRefusedToken,
+			"Airflow 3 refused a token that jetbridge had minted, twice; the client's credential was good.",
+			"Compare jwt_secret, audience, issuer and the clocks of both with jetbridge check."},
+		{Draining,
+			"jetbridge was about to stop and took no new requests.",
+			"Nothing to do: the client may try again at once."},
+		{Fault,
+			"Something failed that should not: a defect in jetbridge or its surroundings.",
+			"See err in the log line, and report it with the request id."},
+	}
+}

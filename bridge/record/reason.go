@@ -1,0 +1,50 @@
+package record
+
+// Reason says why a request was refused. It is a closed set (see [Reasons]):
+// the value of a log field, a metric's label and what `jetbridge why` explains.
+type Reason string
+
+// What was wrong with the request itself.
+const (
+	BadPath           Reason = "bad_path"            // dot segments, encoded slashes in the prefix, NUL, backslash
+	DoubledCredential Reason = "doubled_credential"  // two Authorization headers
+	ForbiddenHeader   Reason = "forbidden_header"    // an alias of a protected header where it cannot be removed
+	BadGatewayHeaders Reason = "bad_gateway_headers" // X-Original-*/X-Forwarded-* missing, doubled or unparsable
+	NeedsProxy        Reason = "needs_proxy"         // /api/v1 asked through /auth/verify
+	CrossOrigin       Reason = "cross_origin"        // an unsafe method from another origin
+	BadRequest        Reason = "bad_request"         // unreadable body or the like
+	TooManyRequests   Reason = "too_many_requests"
+)
+
+// What was wrong with the credential.
+const (
+	NoCredential        Reason = "no_credential"
+	SchemeNotSpoken     Reason = "scheme_not_spoken"   // an unknown scheme, or one not configured
+	SchemeSwitchedOff   Reason = "scheme_switched_off" // configured, but not allowed today
+	MalformedCredential Reason = "malformed_credential"
+	UnknownUser         Reason = "unknown_user"
+	AmbiguousUser       Reason = "ambiguous_user"
+	InactiveUser        Reason = "inactive_user"
+	WrongPassword       Reason = "wrong_password"
+	NoPassword          Reason = "no_password"
+	UnknownHashFormat   Reason = "unknown_hash_format"
+	TokenExpired        Reason = "token_expired"
+	TokenInvalid        Reason = "token_invalid"
+)
+
+// What was missing in Airflow 3.
+const (
+	NoUpstreamUser Reason = "no_upstream_user" // absent, inactive or twice in Airflow 3's directory
+	NoRole         Reason = "no_role"          // no role that the auth manager knows
+)
+
+// What went wrong on the way.
+const (
+	SourceUnavailable    Reason = "source_unavailable"
+	HashQueueFull        Reason = "hash_queue_full"
+	UpstreamUnreachable  Reason = "upstream_unreachable"
+	UpstreamTimeout      Reason = "upstream_timeout"
+	UpstreamRefusedToken Reason = "upstream_refused_token"
+	Draining             Reason = "draining"
+	Fault                Reason = "fault" // anything else: a defect
+)
