@@ -1,0 +1,119 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/jetbridge/jetbridge/bridge/record"
+	"github.com/jetbridge/jetbridge/bridge/translate"
+	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/modern"
+)
+
+// An Identity is who a legacy credential turned out to be, in old words and in
+// new ones.
+type Identity struct {
+	Principal legacy.Principal
+	Claims    modern.Claims // what a token for it will say; not minted yet
+	// Reply are headers that the client is owed whatever the answer; set even
+	// when the identity is refused.
+	Reply http.Header
+}
+
+// Authenticate is the entrance of those who hand out tokens: it takes a legacy
+// credential through steps 5 to 8, by the rules for tokens instead of those of
+// the mode. The zero Credential stands for the one in r's own header. The
+// refusal is nil when the identity counts.
+func (c *Core) Authenticate(ctx context.Context, r Request, cred legacy.Credential) (Identity, *Refusal) {
+	if cred == (legacy.Credential{}) {
+		headers := r.Header["Authorization"]
+		switch len(headers) {
+		case 0:
+			return Identity{}, c.unauthenticated(record.NoCredential)
+		case 1:
+			cred = legacy.Credential{Scheme: legacy.Scheme(schemeOf(headers[0])), Authorization: headers[0]}
+		default:
+			return Identity{}, doubled()
+		}
+	}
+	return c.identify(ctx, r, cred, c.Policy.AllowsToken)
+}
+
+// identify takes a legacy credential from policy to claims.
+func (c *Core) identify(ctx context.Context, r Request, cred legacy.Credential, allows func(scheme string) bool) (Identity, *Refusal) {
+	var id Identity
+	a := c.schemes[Scheme(cred.Scheme)]
+	if a == nil {
+		return id, c.unauthenticated(record.SchemeNotSpoken)
+	}
+	if !allows(string(cred.Scheme)) {
+		return id, c.unauthenticated(record.SchemeSwitchedOff)
+	}
+	if no := c.sameOrigin(r); no != nil {
+		return id, no
+	}
+	proof, err := a.Authenticate(ctx, cred)
+	id.Principal, id.Reply = proof.Principal, proof.Reply
+	if err != nil {
+		return id, credentialRefused(err)
+	}
+	user, err := c.resolve(ctx, id.Principal)
+	if err != nil {
+		return id, userRefused(err)
+	}
+	if id.Claims, err = c.Translator.Claims(id.Principal, user); err != nil {
+		return id, claimsRefused(err)
+	}
+	return id, nil
+}
+
+// resolve finds the active user of that name in Airflow 3's own directory. A
+// principal that Airflow 3 itself judged needs no look-up: it is that user.
+func (c *Core) resolve(ctx context.Context, p legacy.Principal) (legacy.User, error) {
+	if p.Subject != "" {
+		return legacy.User{ID: p.Subject, Name: p.Name, Active: true, Roles: p.Roles, Teams: p.Teams}, nil
+	}
+	if c.Directory == nil {
+		return legacy.User{}, errors.New("no directory of Airflow 3's users")
+	}
+	user, err := c.Directory.Lookup(ctx, p.Name)
+	if err == nil && !user.Active {
+		err = legacy.Rejected(legacy.InactiveUser, nil)
+	}
+	return user, err
+}
+
+// sameOrigin refuses an unsafe method from another origin under any legacy
+// scheme: browsers send all of them unasked. Clients that name no origin go on.
+func (c *Core) sameOrigin(r Request) *Refusal {
+	host := r.Host
+	if h, err := c.hop(r); err == nil {
+		host = h.host
+	}
+	err := c.origins.Check(&http.Request{Method: r.Method, Host: host, Header: r.Header, URL: &url.URL{Path: "/"}})
+	if err != nil {
+		return NewRefusal(http.StatusForbidden, record.CrossOrigin, err,
+			"A request that changes something must not come from another origin with this kind of credential; use a token (POST /auth/token).")
+	}
+	return nil
+}
+
+// userRefused tells a user that Airflow 3 does not have from a directory that
+// cannot be asked.
+func userRefused(err error) *Refusal {
+	if errors.Is(err, legacy.ErrRejected) {
+		return NewRefusal(http.StatusForbidden, record.NoUpstreamUser, err,
+			"The credential is good, but Airflow 3 has no active user of that name. Ask its administrator.")
+	}
+	return unavailable(err)
+}
+
+func claimsRefused(err error) *Refusal {
+	if errors.Is(err, translate.ErrNoRole) {
+		return NewRefusal(http.StatusForbidden, record.NoRole, err,
+			"The credential is good, but none of the user's roles has a counterpart in Airflow 3. Ask its administrator.")
+	}
+	return fault(err)
+}

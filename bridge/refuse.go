@@ -1,0 +1,158 @@
+package bridge
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/jetbridge/jetbridge/bridge/problem"
+	"github.com/jetbridge/jetbridge/bridge/record"
+	"github.com/jetbridge/jetbridge/bridge/route"
+	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/modern"
+)
+
+// A Refusal is why a request goes no further: what the client is told, and what
+// the operator is. The client never learns why a credential failed.
+type Refusal struct {
+	Problem problem.Problem
+	Reason  record.Reason
+	Cause   error // may be nil
+
+	challenge  bool // ask for the legacy schemes that would count
+	credential bool // a legacy credential was judged, and refused
+	header     http.Header
+}
+
+// NewRefusal makes a refusal of the bridge's own; detail says how to do it right.
+func NewRefusal(status int, why record.Reason, cause error, detail string) *Refusal {
+	return &Refusal{Problem: problem.Problem{Status: status, Detail: detail}, Reason: why, Cause: cause}
+}
+
+// How to do it right, for those who came with what does not count.
+const (
+	tokenAdvice   = "Get a token from POST /auth/token and send it as 'Authorization: Bearer <token>'."
+	refusedAdvice = "Not authenticated: the credential was refused."
+	offAdvice     = "Not authenticated: this kind of credential is switched off here. " + tokenAdvice
+)
+
+// unauthenticated refuses for want of a credential that counts.
+func (c *Core) unauthenticated(why record.Reason) *Refusal {
+	if why == record.SchemeSwitchedOff {
+		return &Refusal{Problem: problem.Problem{Status: http.StatusUnauthorized, Detail: offAdvice}, Reason: why, challenge: true}
+	}
+	return &Refusal{Problem: problem.NotAuthenticated, Reason: why, challenge: true}
+}
+
+// credentialRefused tells a credential that was judged and refused from one
+// that could not be judged.
+func credentialRefused(err error) *Refusal {
+	if !errors.Is(err, legacy.ErrRejected) {
+		return unavailable(err)
+	}
+	no := NewRefusal(http.StatusUnauthorized, reasonOf(err, record.MalformedCredential), err, refusedAdvice)
+	no.challenge, no.credential = true, true
+	return no
+}
+
+// unavailable refuses because it could not be told; what is neither a "no" nor
+// a "cannot tell" is a fault.
+func unavailable(err error) *Refusal {
+	var r *legacy.Refusal
+	if !errors.Is(err, legacy.ErrUnavailable) || !errors.As(err, &r) {
+		return fault(err)
+	}
+	no := NewRefusal(http.StatusServiceUnavailable, reasonOf(err, record.SourceUnavailable), err,
+		"The credential cannot be checked at the moment. Try again shortly.")
+	seconds := max(1, int(math.Ceil(r.RetryAfter.Seconds())))
+	no.header = http.Header{"Retry-After": {strconv.Itoa(seconds)}}
+	return no
+}
+
+func fault(err error) *Refusal {
+	return NewRefusal(http.StatusInternalServerError, record.Fault, err, "The request could not be decided.")
+}
+
+func doubled() *Refusal {
+	return NewRefusal(http.StatusBadRequest, record.DoubledCredential, nil,
+		"The request carries more than one Authorization header; send one.")
+}
+
+func badPath(err error) *Refusal {
+	return NewRefusal(http.StatusBadRequest, record.BadPath, err, "The path holds what cannot be forwarded safely.")
+}
+
+// reasonOf names err in the record's words, which are legacy's own.
+func reasonOf(err error, otherwise record.Reason) record.Reason {
+	var r *legacy.Refusal
+	if errors.As(err, &r) {
+		return record.Reason(r.Reason)
+	}
+	return otherwise
+}
+
+// tokenRefused answers a client's own JWT as Airflow 3 does.
+func (c *Core) tokenRefused(d *Decision, cred credential, err error) *Refusal {
+	no := &Refusal{Problem: problem.InvalidToken, Reason: record.TokenInvalid, Cause: err}
+	if errors.Is(err, modern.ErrExpired) {
+		no.Problem, no.Reason = problem.TokenExpired, record.TokenExpired
+	}
+	if cred.cookie {
+		no.header = http.Header{"Set-Cookie": c.deletedCookies(d.secure)}
+	}
+	return no
+}
+
+// Refused makes d the decision to refuse r. Headers that the client is owed
+// whatever the answer stay.
+func (c *Core) Refused(r Request, d Decision, no *Refusal) Decision {
+	d.Verdict, d.Problem, d.Reason, d.Cause = Refuse, no.Problem, no.Reason, no.Cause
+	if no.credential && d.Dialect == problem.V1 {
+		d.Problem = problem.NotAuthenticated // Airflow 2 said no more than that
+	}
+	d.Problem.RequestID = r.ID
+	if d.Client == nil {
+		d.Client = http.Header{}
+	}
+	addAll(d.Client, no.header)
+	addAll(d.Client, c.cors(r, d.Target))
+	if no.challenge {
+		c.challenge(r, d)
+	}
+	return d
+}
+
+// challenge asks for each legacy scheme that counts here today, in chain order,
+// a line each. Not where it would open a password box in front of a user who
+// has a token, or of a script.
+func (c *Core) challenge(r Request, d Decision) {
+	if d.Target.Class != route.Dual && d.Target.Class != route.Bridge {
+		return
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); carriesToken(r.Header) || (mode != "" && mode != "navigate") {
+		return
+	}
+	allows := c.Policy.Allows
+	if d.Target.Class == route.Bridge {
+		allows = c.Policy.AllowsToken
+	}
+	for _, a := range c.Authenticators {
+		if ask := a.Challenge(); ask != "" && allows(string(a.Scheme())) {
+			d.Client.Add("Www-Authenticate", ask)
+		}
+	}
+}
+
+func dialectOf(t route.Target) problem.Dialect {
+	if t.V1 {
+		return problem.V1
+	}
+	return problem.V2
+}
+
+func addAll(to, from http.Header) {
+	for name, values := range from {
+		to[name] = append(to[name], values...)
+	}
+}
