@@ -1,0 +1,131 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A listener knows the connections that it has given out, so that those which
+// an upgrade took away from net/http can be closed too.
+type listener struct {
+	net.Listener
+	stall time.Duration
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+func newListener(l net.Listener, stall time.Duration) *listener {
+	return &listener{Listener: l, stall: stall, conns: map[*conn]struct{}{}}
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	inner, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: inner, of: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns[c] = struct{}{}
+	return c, nil
+}
+
+// closeConns closes every connection that is still open.
+func (l *listener) closeConns() {
+	l.mu.Lock()
+	var open []*conn
+	for c := range l.conns {
+		open = append(open, c)
+	}
+	l.mu.Unlock()
+	for _, c := range open {
+		c.Close()
+	}
+}
+
+// A conn is a connection whose peer must take what is written to it.
+type conn struct {
+	net.Conn
+	of *listener
+}
+
+// Write fails when the peer takes none of b for the stall timeout. It overrides
+// any other write deadline.
+func (c *conn) Write(b []byte) (int, error) {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.of.stall)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *conn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.conns, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// CloseWrite is what net/http ends a connection with so that the peer still
+// reads the answer to a request that it has not finished sending.
+func (c *conn) CloseWrite() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		return tcp.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// boundBodies has reading a request's body fail when the client sends nothing
+// for the stall timeout.
+func boundBodies(h http.Handler, stall time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == nil || r.Body == http.NoBody {
+			h.ServeHTTP(w, r)
+			return
+		}
+		b := &body{ReadCloser: r.Body, control: http.NewResponseController(w), stall: stall, stream: r.ProtoMajor >= 2}
+		if !b.stream {
+			// Also for a handler that reads nothing: net/http then reads some
+			// of the body to keep the connection, for which it has no limit.
+			b.limit(stall)
+		}
+		// A copy: net/http looks at its own request's body to tell what to do
+		// about a rest.
+		r = r.WithContext(r.Context())
+		r.Body = b
+		h.ServeHTTP(w, r)
+	})
+}
+
+type body struct {
+	io.ReadCloser
+	control *http.ResponseController
+	stall   time.Duration
+	stream  bool // of HTTP/2, whose deadline ends the body even while nobody reads
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.limit(b.stall)
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF || b.stream {
+		// After the body's end the connection is read only to learn that the
+		// client left, for which it may take its time. After any other error
+		// net/http may still look for the rest.
+		b.limit(0)
+	}
+	return n, err
+}
+
+// limit sets the time for the next read; none for zero. net/http's own writers
+// all can, and a connection that is gone says so when it is read.
+func (b *body) limit(d time.Duration) {
+	var deadline time.Time
+	if d > 0 {
+		deadline = time.Now().Add(d)
+	}
+	_ = b.control.SetReadDeadline(deadline)
+}

@@ -1,0 +1,222 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jetbridge/jetbridge/bridge/server"
+)
+
+// A keyPair is a certificate on disk.
+type keyPair struct {
+	t         testing.TB
+	cert, key string
+	written   time.Time
+}
+
+func newKeyPair(t testing.TB) *keyPair {
+	dir := t.TempDir()
+	p := &keyPair{t: t, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), written: time.Unix(1e9, 0)}
+	p.write(1)
+	return p
+}
+
+// write makes a new certificate of that serial number, for 127.0.0.1.
+func (p *keyPair) write(serial int64) {
+	p.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.put(p.cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	p.put(p.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+// put writes a file with a time of its own, however coarse the file system's is.
+func (p *keyPair) put(name string, data []byte) {
+	p.t.Helper()
+	p.written = p.written.Add(time.Second)
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.Chtimes(name, p.written, p.written); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *keyPair) listen() server.Listen {
+	return server.Listen{Addr: "127.0.0.1:0", CertFile: p.cert, KeyFile: p.key}
+}
+
+// client trusts anybody and takes a new connection each time.
+func client(maxVersion uint16) *http.Transport {
+	return &http.Transport{
+		DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: maxVersion},
+	}
+}
+
+func TestTLS(t *testing.T) {
+	pair := newKeyPair(t)
+	r := run(t, server.Config{Public: pair.listen(), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprint(w, r.Proto, " ", r.TLS != nil, " ", string(body), err)
+	})})
+	address := "https://" + r.Addr().String()
+	for version, want := range map[uint16]string{0: "HTTP/2.0 true body<nil>", tls.VersionTLS12: "HTTP/2.0 true body<nil>", tls.VersionTLS11: ""} {
+		req, _ := http.NewRequest("POST", address, strings.NewReader("body"))
+		res, err := client(version).RoundTrip(req)
+		if err != nil {
+			if want != "" {
+				t.Errorf("version %x: %v", version, err)
+			}
+			continue
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if string(body) != want {
+			t.Errorf("version %x: %q, want %q", version, body, want)
+		}
+	}
+	if status, _ := get(t, r.url); status != http.StatusBadRequest {
+		t.Errorf("HTTP without TLS: %d", status)
+	}
+}
+
+func TestCertificateChanges(t *testing.T) {
+	pair := newKeyPair(t)
+	var now atomic.Int64
+	var log syncBuffer
+	r := run(t, server.Config{
+		Public: pair.listen(), Handler: says("ok"), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Now: func() time.Time { return time.Unix(now.Load(), 0) },
+	})
+	serial := func() int64 {
+		t.Helper()
+		res, err := client(0).RoundTrip(mustRequest("https://" + r.Addr().String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.TLS.PeerCertificates[0].SerialNumber.Int64()
+	}
+	steps := []struct {
+		name    string
+		change  func()
+		seconds int64
+		want    int64
+		logged  string
+	}{
+		{"at first", func() {}, 0, 1, ""},
+		{"not looked at yet", func() { pair.write(2) }, 0, 1, ""},
+		{"a second later", func() {}, 1, 2, "the certificate was changed"},
+		{"no change", func() {}, 1, 2, ""},
+		{"not a certificate", func() { pair.put(pair.cert, []byte("rubbish")) }, 1, 2, "the old one stays in force"},
+		{"still not", func() {}, 1, 2, ""},
+		{"gone", func() { os.Remove(pair.key) }, 1, 2, "the old one stays in force"},
+		{"a good one again", func() { pair.write(3) }, 1, 3, "the certificate was changed"},
+	}
+	for _, step := range steps {
+		log.take()
+		step.change()
+		now.Add(step.seconds)
+		if got := serial(); got != step.want {
+			t.Errorf("%s: certificate %d, want %d", step.name, got, step.want)
+		}
+		if got := log.take(); (step.logged == "") != (got == "") || !strings.Contains(got, step.logged) {
+			t.Errorf("%s: logged %q", step.name, got)
+		}
+	}
+}
+
+// A syncBuffer takes log lines from any goroutine.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+// take gives what was written since it was called last.
+func (b *syncBuffer) take() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.buf.Reset()
+	return b.buf.String()
+}
+
+// TestStalledStream: a stream of HTTP/2 is limited while it is read, and only then.
+func TestStalledStream(t *testing.T) {
+	const limit = 7 * time.Second
+	pair := newKeyPair(t)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first := make([]byte, 1)
+		io.ReadFull(r.Body, first)
+		if r.URL.Path == "/late" {
+			<-time.After(3 * limit) // as a proxy whose upstream is slow to take more
+		}
+		start := time.Now()
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s%s %v %v", first, body, err != nil, time.Since(start))
+	})
+	cfg := server.Config{Public: server.Listen{CertFile: pair.cert, KeyFile: pair.key}, Handler: h, StallTimeout: limit}
+	inBubble(t, cfg, func(b *bubble) {
+		tr := client(0)
+		tr.DisableKeepAlives = false
+		tr.DialContext = func(context.Context, string, string) (net.Conn, error) { return b.public.dial(), nil }
+		defer tr.CloseIdleConnections()
+		for path, want := range map[string]string{"/late": "body false 0s", "/stalls": "body true 7s"} {
+			body, send := io.Pipe()
+			go func() {
+				io.WriteString(send, "body")
+				if path == "/late" {
+					send.Close()
+				}
+			}()
+			req, _ := http.NewRequest("POST", "https://h"+path, body)
+			res, err := tr.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(res.Body); string(got) != want || err != nil {
+				t.Errorf("%s: %q, %v, want %q", path, got, err, want)
+			}
+			send.Close()
+		}
+	})
+}
