@@ -1,0 +1,250 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The values of airflow3.users.via, and of tokenapi.password beside Upstream.
+const (
+	Database = "database"
+	Upstream = "upstream"
+	Bridge   = "bridge"
+)
+
+// Validate says what is wrong with a configuration whose values were read, each
+// fault with its key and without a place. It looks at the value alone, opens
+// nothing and changes nothing.
+func Validate(c Config) []Fault {
+	v := &validation{}
+	v.listeners(c)
+	v.bounds(c)
+	v.airflow(c)
+	v.legacy(c)
+	v.modern(c)
+	v.migration(c)
+	return v.faults
+}
+
+type validation struct{ faults []Fault }
+
+func (v *validation) add(key, format string, args ...any) {
+	v.faults = append(v.faults, Fault{Key: key, What: fmt.Sprintf(format, args...)})
+}
+
+func (v *validation) oneOf(key, value string, known ...string) {
+	if !slices.Contains(known, value) {
+		v.add(key, "must be %s", strings.Join(known, " or "))
+	}
+}
+
+func (v *validation) between(key string, value, least, most time.Duration) {
+	if value < least || value > most {
+		v.add(key, "must be from %s to %s", least, most)
+	}
+}
+
+func (v *validation) listeners(c Config) {
+	if c.Listen == "" {
+		v.add("listen", "must be host:port, such as 127.0.0.1:8080")
+	}
+	used := map[string]string{}
+	for _, l := range []struct{ key, address string }{
+		{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}, {"metrics.listen", c.Metrics.Listen},
+	} {
+		if l.address == "" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(l.address)
+		if err != nil || port != "0" && !isPort(port) {
+			v.add(l.key, "must be host:port, such as 127.0.0.1:8080 or :8080 for every address")
+			continue
+		}
+		if other, doubled := used[l.address]; doubled && port != "0" {
+			v.add(l.key, "is the address of %s too", other)
+		}
+		used[l.address] = l.key
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		missing, other := "tls.key", "tls.cert"
+		if c.TLS.Cert == "" {
+			missing, other = other, missing
+		}
+		v.add(missing, "must be given beside %s", other)
+	}
+	v.oneOf("log.format", c.Log.Format, "json", "text")
+	v.path("base_path", c.BasePath)
+	v.path("legacy_base_path", c.LegacyBasePath)
+	for _, prefix := range c.Routes.Modern {
+		v.path("routes.modern", prefix)
+	}
+}
+
+var plainPath = regexp.MustCompile(`^(/[0-9A-Za-z._~-]+)+$`)
+
+func (v *validation) path(key, path string) {
+	if path != "" && (!plainPath.MatchString(path) || strings.Contains(path+"/", "/./") || strings.Contains(path+"/", "/../")) {
+		v.add(key, "must begin with a slash, end without one and hold letters, digits, - . _ ~ between them, such as /airflow")
+	}
+}
+
+func (v *validation) bounds(c Config) {
+	for _, b := range []struct {
+		key                string
+		value, least, most time.Duration
+	}{
+		{"server.read_header_timeout", c.Server.ReadHeaderTimeout, time.Second, 5 * time.Minute},
+		{"server.idle_timeout", c.Server.IdleTimeout, time.Second, time.Hour},
+		{"server.stall_timeout", c.Server.StallTimeout, time.Second, time.Hour},
+		{"server.drain_delay", c.Server.DrainDelay, 0, 5 * time.Minute},
+		{"server.drain_timeout", c.Server.DrainTimeout, 0, time.Hour},
+		{"airflow3.idle_timeout", c.Airflow3.IdleTimeout, 100 * time.Millisecond, time.Hour},
+		{"airflow3.answer_timeout", c.Airflow3.AnswerTimeout, time.Second, 24 * time.Hour},
+		{"airflow3.users.recheck", c.Airflow3.Users.Recheck, time.Second, time.Hour},
+		{"airflow3.users.outage_grace", c.Airflow3.Users.OutageGrace, 0, time.Hour},
+		{"legacy.users.recheck", c.Legacy.Users.Recheck, time.Second, time.Hour},
+		{"legacy.users.outage_grace", c.Legacy.Users.OutageGrace, 0, time.Hour},
+		{"modern.leeway", c.Modern.Leeway, 0, 5 * time.Minute},
+		{"modern.lifetime", c.Modern.Lifetime, 30 * time.Second, time.Hour},
+		{"modern.max_issued_lifetime", c.Modern.MaxIssuedLifetime, time.Minute, 365 * 24 * time.Hour},
+		{"tokenapi.lifetime", c.TokenAPI.Lifetime, time.Second, 365 * 24 * time.Hour},
+		{"tokenapi.cli_lifetime", c.TokenAPI.CLILifetime, time.Second, 365 * 24 * time.Hour},
+	} {
+		v.between(b.key, b.value, b.least, b.most)
+	}
+	if n := c.Server.MaxHeaderBytes; n < 8<<10 || n > 1<<20 {
+		v.add("server.max_header_bytes", "must be from %d to %d", 8<<10, 1<<20)
+	}
+}
+
+var version = regexp.MustCompile(`^2\.[0-9]{1,2}\.[0-9]{1,2}$`)
+
+func (v *validation) airflow(c Config) {
+	if c.Airflow3.URL == nil {
+		v.add("airflow3.url", "is required: where Airflow 3's API server listens, such as http://127.0.0.1:8081")
+	} else if c.Airflow3.CAFile != "" && c.Airflow3.URL.Scheme != "https" {
+		v.add("airflow3.ca_file", "needs an https:// airflow3.url")
+	}
+	switch c.Airflow3.AuthManager {
+	case FAB, Simple:
+	case "":
+		v.add("airflow3.auth_manager", "is required: fab or simple, unless airflow3.config names Airflow 3's airflow.cfg")
+	default:
+		v.add("airflow3.auth_manager", "must be fab or simple, or Airflow's dotted name of one of the two: others are not built in")
+	}
+	users := c.Airflow3.Users
+	v.oneOf("airflow3.users.via", users.Via, Database, Upstream)
+	if users.Via == Database {
+		switch {
+		case c.Airflow3.AuthManager == FAB && users.DSN == "":
+			v.add("airflow3.users.dsn", "is required to look users up in FAB's tables: the SQLAlchemy URL of Airflow 3's database, unless airflow3.config is given")
+		case c.Airflow3.AuthManager == Simple && len(c.Airflow3.SimpleUsers) == 0:
+			v.add("airflow3.simple_users", "is required to look users up in the simple auth manager: [name:role, …], unless airflow3.config is given")
+		}
+	}
+	if users.Via == Upstream {
+		for _, k := range []struct {
+			path string
+			dsn  Secret
+		}{{"airflow3.users.dsn", users.DSN}, {"legacy.users.dsn", c.Legacy.Users.DSN}} {
+			if k.dsn != "" {
+				v.add(k.path, "is not asked while airflow3.users.via is upstream: remove it, or write via: database")
+			}
+		}
+	}
+	names := map[string]bool{}
+	for _, u := range c.Airflow3.SimpleUsers {
+		if names[u.Name] {
+			v.add("airflow3.simple_users", "names one user twice")
+		}
+		names[u.Name] = true
+	}
+	if !version.MatchString(c.Airflow2.Version) {
+		v.add("airflow2.version", "must be a version of Airflow 2 with three numbers, such as 2.10.5")
+	}
+}
+
+func (v *validation) legacy(c Config) {
+	// Airflow makes something of an empty list, and takes a name twice.
+	if len(c.Legacy.AuthBackends) == 0 && !c.Legacy.FromAirflow && c.Migration.Mode == Dual {
+		v.add("legacy.auth_backends", "is required in mode dual: the old ways that clients may use, such as [basic_auth]")
+	}
+	for _, k := range []struct {
+		path  string
+		names []string
+	}{{"legacy.auth_backends", c.Legacy.AuthBackends}, {"legacy.ignore_backends", c.Legacy.IgnoreBackends}} {
+		for i, name := range k.names {
+			if slices.Contains(k.names[:i], name) && !c.Legacy.FromAirflow {
+				v.add(k.path, "names %q twice", name)
+			}
+		}
+	}
+	// Under FAB Airflow 3's own database is the default, and was asked for already.
+	if len(c.Legacy.AuthBackends) > 0 && c.Legacy.Users.DSN == "" && c.Airflow3.Users.Via == Database && c.Airflow3.AuthManager == Simple {
+		v.add("legacy.users.dsn", "is required to prove old passwords: the SQLAlchemy URL of the database that holds Airflow 2's users")
+	}
+	for name, role := range c.Legacy.Roles {
+		switch strings.ToLower(role) {
+		case "viewer", "user", "op", "admin":
+		default:
+			v.add("legacy.roles", "%q must become viewer, user, op or admin", name)
+		}
+	}
+	if len(c.Legacy.Roles) > 0 && c.Airflow3.AuthManager == FAB {
+		v.add("legacy.roles", "is for the simple auth manager: under fab the roles stand in Airflow 3's database")
+	}
+}
+
+func (v *validation) modern(c Config) {
+	if c.Modern.Secret == "" {
+		v.add("modern.secret", "is required: Airflow 3's [api_auth] jwt_secret, unless airflow3.config is given and sets it")
+	}
+	if c.Modern.Audience == "" {
+		v.add("modern.audience", "must not be empty")
+	}
+	if slices.Contains(c.Modern.Issuers(), "") {
+		v.add("modern.issuer", "has an empty item between its commas")
+	}
+	switch c.Modern.Algorithm {
+	case "HS256", "HS384", "HS512":
+	default:
+		v.add("modern.algorithm", "must be HS256, HS384 or HS512: others are not built in yet")
+	}
+	v.oneOf("tokenapi.password", c.TokenAPI.Password, Upstream, Bridge)
+}
+
+func (v *validation) migration(c Config) {
+	m := c.Migration
+	switch m.Mode {
+	case Dual, JWTOnly:
+	case "observe":
+		v.add("migration.mode", "observe is not built in yet: dual and jwt_only are")
+	default:
+		v.add("migration.mode", "must be dual or jwt_only")
+	}
+	if !m.Sunset.IsZero() && m.Sunset.Before(m.DeprecatedSince) {
+		v.add("migration.sunset", "lies before migration.deprecated_since")
+	}
+	if m.Link != "" {
+		u, err := url.Parse(m.Link)
+		// The link goes into a header between angle brackets.
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || strings.ContainsAny(m.Link, " <>\"\\") {
+			v.add("migration.link", "must be an http:// or https:// address")
+		}
+	}
+	for i, scheme := range m.TokenSchemes {
+		switch scheme {
+		case "basic", "session", "kerberos", "openid":
+		default:
+			v.add("migration.token_schemes", "must be all, or a list of basic, session, kerberos, openid")
+		}
+		if slices.Contains(m.TokenSchemes[:i], scheme) {
+			v.add("migration.token_schemes", "names %s twice", scheme)
+		}
+	}
+}
