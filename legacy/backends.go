@@ -1,0 +1,137 @@
+package legacy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Backend is one of Airflow's auth backends.
+type Backend struct {
+	// Name is the backend as the list named it.
+	Name string
+	// Scheme is what it speaks; [AnonymousScheme] for the one named default,
+	// which lets everybody in without a name.
+	Scheme Scheme
+	// Appended says that nobody named it: Airflow's own rewriting did.
+	Appended bool
+}
+
+// Backends are the chain: the schemes in the order in which they are challenged,
+// each once.
+type Backends []Backend
+
+// The names that Airflow's rewriting of [api] auth_backends compares with.
+const (
+	coreSession = "airflow.api.auth.backend.session"
+	coreDeny    = "airflow.api.auth.backend.deny_all"
+	coreDefault = "airflow.api.auth.backend.default"
+)
+
+// nobody is what deny_all lets in.
+const nobody Scheme = "deny_all"
+
+// modules are the packages that hold a backend of that short name, over the
+// releases: Airflow's core, Airflow 2.8, the FAB provider.
+var modules = [...]string{
+	"airflow.api.auth.backend.",
+	"airflow.auth.managers.fab.api.auth.backend.",
+	"airflow.providers.fab.auth_manager.api.auth.backend.",
+}
+
+const googleModule = "airflow.providers.google.common.auth_backend.google_openid"
+
+// shortNames are those of Airflow's own modules, and kerberos as people say it.
+func shortNames() map[string]Scheme {
+	return map[string]Scheme{
+		"basic_auth": Basic, "session": Session, "kerberos_auth": Kerberos, "kerberos": Kerberos,
+		"google_openid": OpenID, "default": AnonymousScheme, "deny_all": nobody,
+	}
+}
+
+// schemeOf finds the scheme of a backend by its dotted or short name.
+func schemeOf(name string) (Scheme, bool) {
+	if name == googleModule {
+		return OpenID, true
+	}
+	for _, module := range modules {
+		if short, ok := strings.CutPrefix(name, module); ok {
+			scheme, known := shortNames()[short]
+			return scheme, known && short != "kerberos" && short != "google_openid"
+		}
+	}
+	scheme, ok := shortNames()[name]
+	return scheme, ok
+}
+
+// ParseBackends reads a list of auth backends, by Airflow's dotted names or the
+// short ones. fromAirflow says that it was read from Airflow's configuration,
+// which Airflow from 2.3 on rewrites as it starts (_upgrade_auth_backends in
+// airflow/configuration.py); any other list is taken as it stands.
+//
+// A name in ignore is passed over, known or not. One that is neither known nor
+// ignored is an error, and all such are told together. deny_all blocks nothing
+// in a chain and leaves no trace. Of what follows default nothing was ever asked
+// by Airflow; here it is, for default counts without a credential alone.
+func ParseBackends(list []string, fromAirflow bool, ignore []string) (Backends, error) {
+	appended := -1
+	if fromAirflow {
+		list, appended = rewrite(list)
+	}
+	var chain Backends
+	var unknown []error
+	for i, name := range list {
+		name = strings.TrimSpace(name)
+		scheme, known := schemeOf(name)
+		switch {
+		case slices.Contains(ignore, name) || known && scheme == nobody:
+		case name == "":
+			unknown = append(unknown, errors.New("legacy: an empty name among the auth backends (a comma too many?)"))
+		case !known:
+			unknown = append(unknown, fmt.Errorf("legacy: unknown auth backend %q; known are %s, by these names or Airflow's dotted ones (legacy.ignore_backends passes one over)",
+				name, strings.Join(slices.Sorted(maps.Keys(shortNames())), ", ")))
+		case !slices.ContainsFunc(chain, func(b Backend) bool { return b.Scheme == scheme }):
+			chain = append(chain, Backend{Name: name, Scheme: scheme, Appended: i == appended})
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, errors.Join(unknown...)
+	}
+	return chain, nil
+}
+
+// rewrite does to the list what Airflow does, and says which item it appended,
+// -1 for none.
+func rewrite(list []string) ([]string, int) {
+	value := strings.TrimSpace(strings.Join(list, ","))
+	switch {
+	case value == "" || value == coreDeny:
+		return []string{coreSession}, 0
+	case value == coreDefault || strings.Contains(value, coreSession):
+		return list, -1
+	}
+	return append(slices.Clone(list), coreSession), len(list)
+}
+
+// Supported splits the chain by what is built in: the backends that can be
+// spoken, and a fault for each other one. A fault of a backend that somebody
+// named must stop the start, for clients would be refused; one of a backend that
+// only Airflow's rewriting appended is worth a warning. [AnonymousScheme] is
+// built in where it is known whom to take everybody for.
+func (b Backends) Supported(builtIn ...Scheme) (spoken Backends, warnings, faults []error) {
+	for _, one := range b {
+		switch {
+		case slices.Contains(builtIn, one.Scheme):
+			spoken = append(spoken, one)
+		case one.Scheme == AnonymousScheme:
+			faults = append(faults, fmt.Errorf("legacy: the auth backend %s lets everybody in: name the user whom they shall be in legacy.anonymous_user, or take it out of legacy.auth_backends", one.Name))
+		case one.Appended:
+			warnings = append(warnings, fmt.Errorf("legacy: Airflow appends the auth backend %s, which is not built in yet: clients that rely on it will be refused", one.Name))
+		default:
+			faults = append(faults, fmt.Errorf("legacy: the auth backend %s is not built in yet: take it out of legacy.auth_backends, or name it in legacy.ignore_backends to start without it", one.Name))
+		}
+	}
+	return spoken, warnings, faults
+}

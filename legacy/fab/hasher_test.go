@@ -1,0 +1,215 @@
+package fab
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/jetbridge/jetbridge/legacy"
+)
+
+// stored is the hash of "secret"; the fake below does not look at it.
+const stored = "pbkdf2:sha256:1000$saltsalt$86047d1ecaad2aea56c699eff32f7d4eb3c36a34d3ffd3dc49394d69fa5d2d74"
+
+// A bench is a Hasher whose hashes take until they are released.
+type bench struct {
+	*Hasher
+	begun   atomic.Int32
+	running atomic.Int32
+	most    atomic.Int32
+	release chan struct{}
+}
+
+func newBench(t *testing.T, cfg HasherConfig) *bench {
+	t.Helper()
+	h, err := NewHasher(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{Hasher: h, release: make(chan struct{})}
+	h.matching = func(_ storedHash, password string) (bool, error) {
+		b.begun.Add(1)
+		if n := b.running.Add(1); n > b.most.Load() {
+			b.most.Store(n)
+		}
+		<-b.release
+		b.running.Add(-1)
+		return password == "secret", nil
+	}
+	return b
+}
+
+func TestHashesAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, HasherConfig{Concurrent: 2, Queue: 10})
+		var wg sync.WaitGroup
+		for i := range 12 {
+			wg.Go(func() {
+				if _, err := b.check(t.Context(), "u", strconv.Itoa(i), stored); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		_, err := b.check(t.Context(), "u", "one too many", stored)
+		var r *legacy.Refusal
+		if !errors.As(err, &r) || !errors.Is(err, legacy.ErrUnavailable) || r.Reason != legacy.HashQueueFull || r.RetryAfter <= 0 {
+			t.Errorf("a full queue says %v", err)
+		}
+		if err := b.waste(t.Context(), "nobody", "x"); !errors.Is(err, legacy.ErrUnavailable) {
+			t.Errorf("a full queue says %v to somebody unknown", err)
+		}
+		close(b.release)
+		wg.Wait()
+		if b.begun.Load() != 12 || b.most.Load() != 2 {
+			t.Errorf("%d hashes, %d at a time; want 12, 2", b.begun.Load(), b.most.Load())
+		}
+	})
+}
+
+func TestDefaultLeavesACore(t *testing.T) {
+	b := newBench(t, HasherConfig{})
+	want := max(1, runtime.GOMAXPROCS(0)-1)
+	if !b.slots.TryAcquire(int64(want)) || b.slots.TryAcquire(1) {
+		t.Errorf("not %d slots", want)
+	}
+}
+
+// The same question is hashed once, then known, right or wrong.
+func TestOneHash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			password string
+			want     bool
+		}{{"secret", true}, {"wrong", false}} {
+			b := newBench(t, HasherConfig{})
+			var wg sync.WaitGroup
+			ask := func() {
+				if got, err := b.check(t.Context(), "u", test.password, stored); got != test.want || err != nil {
+					t.Errorf("%s: %t, %v", test.password, got, err)
+				}
+			}
+			for range 10 {
+				wg.Go(ask)
+			}
+			synctest.Wait()
+			close(b.release)
+			wg.Wait()
+			ask()
+			if n := b.begun.Load(); n != 1 {
+				t.Errorf("%s: %d hashes", test.password, n)
+			}
+			for _, other := range [][3]string{{"v", test.password, stored}, {"u", test.password + "x", stored}, {"u", test.password, stored + "0"}, {"us", test.password[1:], stored}} {
+				b.check(t.Context(), other[0], other[1], other[2])
+			}
+			if n := b.begun.Load(); n != 5 {
+				t.Errorf("%s: other user, password or stored hash: %d hashes", test.password, n)
+			}
+		}
+	})
+}
+
+// A hash that has begun is finished and remembered; one that waits goes with
+// the last who waits for it.
+func TestLeaving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, HasherConfig{Concurrent: 1, Queue: 1})
+		leaving, leave := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for _, user := range []string{"begun", "queued", "queued"} {
+			wg.Go(func() {
+				if _, err := b.check(leaving, user, "secret", stored); !errors.Is(err, legacy.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+					t.Errorf("%s: %v", user, err)
+				}
+			})
+			synctest.Wait()
+		}
+		leave()
+		wg.Wait()
+		synctest.Wait()
+		// The queue has room again, for the same question too.
+		wg.Go(func() {
+			if got, err := b.check(t.Context(), "queued", "secret", stored); !got || err != nil {
+				t.Errorf("asked anew: %t, %v", got, err)
+			}
+		})
+		synctest.Wait()
+		close(b.release)
+		wg.Wait()
+		if got, err := b.check(t.Context(), "begun", "secret", stored); !got || err != nil {
+			t.Errorf("begun: %t, %v", got, err)
+		}
+		if n := b.begun.Load(); n != 2 {
+			t.Errorf("%d hashes, want 2", n)
+		}
+	})
+}
+
+// Somebody unknown costs what the last known user cost.
+func TestDecoy(t *testing.T) {
+	h, err := NewHasher(HasherConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var methods []string
+	h.matching = func(s storedHash, _ string) (bool, error) {
+		methods = append(methods, s.method)
+		return false, nil
+	}
+	h.waste(t.Context(), "nobody", "a")
+	h.check(t.Context(), "u", "x", stored)
+	h.waste(t.Context(), "nobody", "b")
+	h.waste(t.Context(), "nobody", "b") // as a wrong password is, remembered
+	h.check(t.Context(), "u", "x", "scrypt:128:8:1$s$00")
+	h.waste(t.Context(), "nobody", "c")
+	want := []string{"scrypt:32768:8:1", "pbkdf2:sha256:1000", "pbkdf2:sha256:1000", "scrypt:128:8:1", "scrypt:128:8:1"}
+	if !slices.Equal(methods, want) {
+		t.Errorf("hashed %v, want %v", methods, want)
+	}
+}
+
+// Guessing does not push out known clients.
+func TestGuessing(t *testing.T) {
+	b := newBench(t, HasherConfig{Known: 1})
+	close(b.release)
+	b.check(t.Context(), "u", "secret", stored)
+	for i := range maxWrong + 1 {
+		b.check(t.Context(), "u", strconv.Itoa(i), stored)
+	}
+	before := b.begun.Load()
+	b.check(t.Context(), "u", "secret", stored)
+	if b.begun.Load() != before || b.wrong.Len() != maxWrong {
+		t.Errorf("hashed again, or %d wrong ones are kept", b.wrong.Len())
+	}
+}
+
+func TestPanicRefuses(t *testing.T) {
+	h, err := NewHasher(HasherConfig{Concurrent: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.matching = func(storedHash, string) (bool, error) { panic("secret") }
+	for range 2 { // the slot is free again
+		if ok, err := h.check(t.Context(), "u", "secret", stored); ok || err == nil {
+			t.Errorf("%t, %v", ok, err)
+		}
+	}
+}
+
+func BenchmarkKnown(b *testing.B) {
+	h, err := NewHasher(HasherConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if ok, err := h.check(b.Context(), "u", "secret", stored); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package fab
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"iter"
+	"math"
+	"slices"
+	"strconv"
+	"unique"
+
+	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/airflowdb"
+)
+
+// page is how many users [Users.All] holds at a time.
+const page = 500
+
+// read finds the one row of that username or else of that e-mail address.
+func (u *Users) read(ctx context.Context, name string) (*row, error) {
+	grouped, err := u.haveGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found *row
+	err = u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
+		var err error
+		if found, err = u.one(ctx, tx, u.byName(), name); err != nil {
+			return err
+		}
+		if found == nil {
+			if found, err = u.one(ctx, tx, "email = ?", name); err != nil {
+				return err
+			}
+			if found == nil {
+				return legacy.Rejected(legacy.UnknownUser, nil)
+			}
+			found.byEmail = true
+		}
+		id, err := strconv.ParseInt(found.user.ID, 10, 64)
+		if err != nil {
+			return err
+		}
+		roles, err := u.roles(ctx, tx, grouped, id, id)
+		found.user.Roles = roles[id]
+		return err
+	})
+	if err != nil {
+		return nil, asRefusal(err)
+	}
+	return found, nil
+}
+
+// byName compares as Airflow does, lower(username) = lower(name), but in words
+// that let SQLite use the index which Airflow's NOCASE column has. To SQLite the
+// two are the same: it folds ASCII alone.
+func (u *Users) byName() string {
+	if u.db.Dialect() == airflowdb.SQLite {
+		return "username = ? COLLATE NOCASE"
+	}
+	return "lower(username) = lower(?)"
+}
+
+const columns = "id, username, email, active, password"
+
+// one reads the only row that the condition holds for: nil for none,
+// AmbiguousUser for several.
+func (u *Users) one(ctx context.Context, tx airflowdb.Tx, condition, name string) (*row, error) {
+	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM "+u.db.Table("ab_user")+" WHERE "+condition+" LIMIT 2", name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found *row
+	for rows.Next() {
+		if found != nil {
+			return nil, legacy.Rejected(legacy.AmbiguousUser, nil)
+		}
+		if found, _, err = scan(rows); err != nil {
+			return nil, err
+		}
+	}
+	return found, rows.Err()
+}
+
+func scan(rows *sql.Rows) (*row, int64, error) {
+	var (
+		id              int64
+		name            string
+		email, password sql.NullString
+		active          sql.NullBool // null counts as inactive
+	)
+	if err := rows.Scan(&id, &name, &email, &active, &password); err != nil {
+		return nil, 0, err
+	}
+	return &row{
+		user:     legacy.User{ID: strconv.FormatInt(id, 10), Name: name, Email: email.String, Active: active.Bool},
+		password: password.String,
+	}, id, nil
+}
+
+// roles gives the sorted names of the roles of each user from first to last,
+// those of the user's groups included.
+func (u *Users) roles(ctx context.Context, tx airflowdb.Tx, grouped bool, first, last int64) (map[int64][]string, error) {
+	t := u.db.Table
+	query := "SELECT ur.user_id, r.name FROM " + t("ab_user_role") + " ur JOIN " + t("ab_role") + " r ON r.id = ur.role_id WHERE ur.user_id BETWEEN ? AND ?"
+	args := []any{first, last}
+	if grouped {
+		query += " UNION SELECT ug.user_id, r.name FROM " + t("ab_user_group") + " ug JOIN " + t("ab_group_role") +
+			" gr ON gr.group_id = ug.group_id JOIN " + t("ab_role") + " r ON r.id = gr.role_id WHERE ug.user_id BETWEEN ? AND ?"
+		args = append(args, first, last)
+	}
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	roles := map[int64][]string{}
+	for rows.Next() {
+		var id int64
+		var name string
+		if err := rows.Scan(&id, &name); err != nil {
+			return nil, err
+		}
+		// A hundred thousand users have a handful of roles among them.
+		roles[id] = append(roles[id], unique.Make(name).Value())
+	}
+	for id := range roles {
+		slices.Sort(roles[id])
+		roles[id] = slices.Compact(roles[id])
+	}
+	return roles, rows.Err()
+}
+
+// haveGroups says whether this Airflow has the group tables, which came with
+// the FAB provider 2.
+func (u *Users) haveGroups(ctx context.Context) (bool, error) {
+	return u.groups.Get(ctx, "", func(ctx context.Context) (bool, error) {
+		query, t := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN (?, ?, ?)", func(name string) any { return name }
+		if u.db.Dialect() == airflowdb.PostgreSQL {
+			query, t = "SELECT num_nonnulls(to_regclass(?), to_regclass(?), to_regclass(?))", func(name string) any { return u.db.Table(name) }
+		}
+		var n int
+		err := u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
+			return tx.QueryRow(ctx, query, t("ab_group"), t("ab_user_group"), t("ab_group_role")).Scan(&n)
+		})
+		if err != nil {
+			return false, asRefusal(err)
+		}
+		return n == 3, nil
+	})
+}
+
+// asRefusal says that the database cannot tell, unless err is already a refusal.
+func asRefusal(err error) error {
+	if errors.Is(err, legacy.ErrRejected) || errors.Is(err, legacy.ErrUnavailable) {
+		return err
+	}
+	return legacy.Unavailable(legacy.SourceUnavailable, err, 0)
+}
+
+// All gives every user in the order of the ids, some hundred at a time and
+// straight from the database. It ends with the first error, which is
+// [legacy.ErrUnavailable].
+func (u *Users) All(ctx context.Context) iter.Seq2[legacy.User, error] {
+	return func(yield func(legacy.User, error) bool) {
+		grouped, err := u.haveGroups(ctx)
+		if err != nil {
+			yield(legacy.User{}, err)
+			return
+		}
+		var users []legacy.User
+		for last := int64(math.MinInt32); ; { // ids are INTEGER
+			users, last, err = u.page(ctx, grouped, last)
+			if err != nil {
+				yield(legacy.User{}, asRefusal(err))
+				return
+			}
+			for _, user := range users {
+				if !yield(user, nil) {
+					return
+				}
+			}
+			if len(users) < page {
+				return
+			}
+		}
+	}
+}
+
+// page reads the users whose ids follow after, and gives the last of those ids.
+func (u *Users) page(ctx context.Context, grouped bool, after int64) (users []legacy.User, last int64, err error) {
+	var ids []int64
+	err = u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT "+columns+" FROM "+u.db.Table("ab_user")+" WHERE id > ? ORDER BY id LIMIT ?", after, page)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			r, id, err := scan(rows)
+			if err != nil {
+				return err
+			}
+			users, ids = append(users, r.user), append(ids, id)
+		}
+		if err := rows.Err(); err != nil || len(ids) == 0 {
+			return err
+		}
+		roles, err := u.roles(ctx, tx, grouped, ids[0], ids[len(ids)-1])
+		for i, id := range ids {
+			users[i].Roles = roles[id]
+		}
+		last = ids[len(ids)-1]
+		return err
+	})
+	return users, last, err
+}

@@ -1,0 +1,158 @@
+// Package fab reads the user tables that Airflow's FAB auth manager keeps:
+// ab_user, ab_role and what lies between them, of Airflow 2 or 3.
+//
+// [Users] is a [legacy.Directory], which knows users by name alone, and a
+// [legacy.PasswordVerifier], which like Airflow's own Basic authentication also
+// takes an e-mail address for a name. What it read is remembered for seconds
+// (see [legacy/recheck]), and a verified password for as long as it stays the
+// same, so that a known client costs neither a query nor a hash.
+//
+// It writes nothing: neither login counts nor new users. It refuses a name that
+// two rows answer to, an inactive user, and a password hash that Werkzeug 2 or 3
+// would not write or that costs more than the bounds allow. Who is refused
+// cannot tell by the time it took whether the user exists.
+//
+// [legacy/recheck]: https://pkg.go.dev/github.com/jetbridge/jetbridge/legacy/recheck
+package fab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/airflowdb"
+	"github.com/jetbridge/jetbridge/legacy/recheck"
+)
+
+// Bounds on what a client may ask for, in bytes.
+const (
+	maxName     = 512 // as wide as ab_user.username
+	maxPassword = 8 << 10
+)
+
+// groupsRecheck is how long it is believed that the group tables exist or do
+// not: they come with an upgrade of Airflow.
+const groupsRecheck = time.Minute
+
+// Config is what [Users] needs. It is copied.
+type Config struct {
+	// DB holds the tables. It has no default, and stays the caller's to close.
+	DB *airflowdb.DB
+	// Hasher compares passwords. Nil: the Users are a directory only, and verify
+	// no password.
+	Hasher *Hasher
+	// Recheck is the time within which a changed password, a deactivated user or
+	// another set of roles counts. Zero: 5 s.
+	Recheck time.Duration
+	// OutageGrace is how long known users go on while the database cannot be
+	// asked, from when it last answered for them. Zero: not beyond Recheck.
+	OutageGrace time.Duration
+	// Size bounds the users that are remembered. Zero: 131,072.
+	Size int
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Users are the rows of ab_user. They are safe for concurrent use.
+type Users struct {
+	db     *airflowdb.DB
+	hasher *Hasher
+	rows   *recheck.Cache[*row]
+	groups *recheck.Cache[bool]
+}
+
+// A row is a user as the database has it.
+type row struct {
+	user     legacy.User
+	password string // the stored hash; empty for none
+	byEmail  bool   // found by the e-mail address
+}
+
+// New prepares reading; it asks the database nothing.
+func New(cfg Config) (*Users, error) {
+	if cfg.DB == nil {
+		return nil, errors.New("fab: no database")
+	}
+	rows, err := recheck.New[*row](recheck.Config{Recheck: cfg.Recheck, Grace: cfg.OutageGrace, Size: cfg.Size, Now: cfg.Now})
+	if err != nil {
+		return nil, fmt.Errorf("fab: %w", err)
+	}
+	groups, err := recheck.New[bool](recheck.Config{Recheck: groupsRecheck, Size: 1, Now: cfg.Now})
+	if err != nil {
+		return nil, fmt.Errorf("fab: %w", err)
+	}
+	return &Users{db: cfg.DB, hasher: cfg.Hasher, rows: rows, groups: groups}, nil
+}
+
+// Lookup finds the user of that name, whatever its letter case, active or not.
+// It implements [legacy.Directory].
+func (u *Users) Lookup(ctx context.Context, name string) (legacy.User, error) {
+	if err := checkName(name); err != nil {
+		return legacy.User{}, err
+	}
+	r, err := u.find(ctx, name)
+	if err != nil {
+		return legacy.User{}, err
+	}
+	if r.byEmail {
+		return legacy.User{}, legacy.Rejected(legacy.UnknownUser, nil)
+	}
+	return r.user, nil
+}
+
+// VerifyPassword judges a name, or else an e-mail address, and a password
+// (auth_user_db of Airflow's security manager). The principal's name is the
+// row's, and its roles are the user's in this database. It implements
+// [legacy.PasswordVerifier].
+func (u *Users) VerifyPassword(ctx context.Context, username, password string) (legacy.Principal, error) {
+	if u.hasher == nil {
+		return legacy.Principal{}, errors.New("fab: no hasher to verify a password with")
+	}
+	if err := checkName(username); err != nil {
+		return legacy.Principal{}, err
+	}
+	if password == "" || len(password) > maxPassword || !utf8.ValidString(password) {
+		return legacy.Principal{}, legacy.Rejected(legacy.MalformedCredential, nil)
+	}
+	r, err := u.find(ctx, username)
+	switch {
+	case errors.Is(err, legacy.ErrRejected): // unknown or ambiguous
+	case err != nil:
+		return legacy.Principal{}, err
+	case !r.user.Active:
+		err = legacy.Rejected(legacy.InactiveUser, nil)
+	case r.password == "":
+		err = legacy.Rejected(legacy.NoPassword, nil)
+	default:
+		var match bool
+		match, err = u.hasher.check(ctx, r.user.Name, password, r.password)
+		switch {
+		case match:
+			return legacy.Principal{Name: r.user.Name, Scheme: legacy.Basic, Roles: r.user.Roles}, nil
+		case err == nil:
+			return legacy.Principal{}, legacy.Rejected(legacy.WrongPassword, nil)
+		case !errors.Is(err, legacy.ErrRejected):
+			return legacy.Principal{}, err
+		}
+	}
+	if busy := u.hasher.waste(ctx, username, password); busy != nil {
+		return legacy.Principal{}, busy
+	}
+	return legacy.Principal{}, err
+}
+
+// checkName refuses what no row can be called, before anybody is asked.
+func checkName(name string) error {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		return legacy.Rejected(legacy.MalformedCredential, nil)
+	}
+	return nil
+}
+
+func (u *Users) find(ctx context.Context, name string) (*row, error) {
+	return u.rows.Get(ctx, name, func(ctx context.Context) (*row, error) { return u.read(ctx, name) })
+}
