@@ -1,0 +1,250 @@
+package directory
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/recheck"
+)
+
+// What a zero field of UpstreamConfig means.
+const (
+	defaultRecheck    = 5 * time.Minute
+	defaultTimeout    = 10 * time.Second
+	defaultConcurrent = 8
+	defaultQueue      = 64
+)
+
+// Bounds of an exchange.
+const (
+	maxName     = 512      // bytes, as wide as FAB's column
+	maxPassword = 8 << 10  // bytes
+	maxAnswer   = 64 << 10 // bytes of the token API's answer
+	// rejectedFor is how long a refused password is not asked for again: not as
+	// long as a good one, or a user who was just made would wait for minutes.
+	rejectedFor = 5 * time.Second
+	queueRetry  = 2 * time.Second
+)
+
+// UpstreamConfig is what [Upstream] needs. It is copied.
+type UpstreamConfig struct {
+	// URL is Airflow 3's token endpoint, …/auth/token. It has no default.
+	URL string
+	// Transport sends the exchanges; a redirect is not followed. Nil:
+	// http.DefaultTransport.
+	Transport http.RoundTripper
+	// Verify checks a token as the gate does, and gives its subject and its
+	// claims beyond the registered ones. It is called concurrently. It has no
+	// default.
+	Verify func(token string) (subject string, extra map[string]any, err error)
+	// Recheck is how long an accepted password is believed. Zero: 5 min.
+	Recheck time.Duration
+	// OutageGrace is how long an accepted password is believed while Airflow 3
+	// cannot be asked, from when it last accepted it. Zero: not beyond Recheck.
+	OutageGrace time.Duration
+	// Timeout bounds one exchange, the wait for its turn included. Zero: 10 s,
+	// or Recheck if that is less.
+	Timeout time.Duration
+	// Concurrent bounds the exchanges at a time, Queue those that wait: each
+	// costs Airflow 3 a password hash. Zero: 8 and 64.
+	Concurrent, Queue int
+	// Size bounds the accepted passwords that are remembered, as keyed digests.
+	// Zero: 131,072.
+	Size int
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Upstream verifies passwords by exchanging them at Airflow 3's own POST
+// /auth/token: that way whatever its auth manager accepts, LDAP included, is
+// accepted, and no database need be read. It implements
+// [legacy.PasswordVerifier]; its principals carry the subject that Airflow's
+// token named, and the role and teams that came with it. The token itself is
+// thrown away. It is safe for concurrent use.
+type Upstream struct {
+	url     string
+	client  http.Client
+	verify  func(string) (string, map[string]any, error)
+	secret  [sha256.Size]byte
+	answers *recheck.Cache[legacy.Principal]
+	slots   *semaphore.Weighted
+	inside  atomic.Int64 // exchanges that run or wait
+	most    int64        // bound of inside
+}
+
+// NewUpstream prepares the exchange; it asks nothing.
+func NewUpstream(cfg UpstreamConfig) (*Upstream, error) {
+	endpoint, err := url.Parse(cfg.URL)
+	switch {
+	case err != nil || endpoint.Host == "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" || endpoint.User != nil:
+		return nil, errors.New("directory: the token endpoint must be http(s)://host[:port]/path, without a user")
+	case cfg.Verify == nil:
+		return nil, errors.New("directory: nothing to verify Airflow 3's tokens with")
+	case cfg.Concurrent < 0 || cfg.Queue < 0:
+		return nil, errors.New("directory: a negative number of exchanges")
+	}
+	if cfg.Recheck == 0 {
+		cfg.Recheck = defaultRecheck
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = min(defaultTimeout, cfg.Recheck)
+	}
+	if cfg.Concurrent == 0 {
+		cfg.Concurrent = defaultConcurrent
+	}
+	if cfg.Queue == 0 {
+		cfg.Queue = defaultQueue
+	}
+	u := &Upstream{
+		url:    endpoint.String(),
+		client: http.Client{Transport: cfg.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		verify: cfg.Verify,
+		slots:  semaphore.NewWeighted(int64(cfg.Concurrent)),
+		most:   int64(cfg.Concurrent) + int64(cfg.Queue),
+	}
+	rand.Read(u.secret[:])
+	u.answers, err = recheck.New[legacy.Principal](recheck.Config{
+		Recheck: cfg.Recheck, Rejected: min(rejectedFor, cfg.Recheck), Grace: cfg.OutageGrace, Size: cfg.Size, Timeout: cfg.Timeout, Now: cfg.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
+	return u, nil
+}
+
+// VerifyPassword implements [legacy.PasswordVerifier]. The principal's name is
+// the one that was given: Airflow's answer does not tell how FAB's row spells it.
+func (u *Upstream) VerifyPassword(ctx context.Context, username, password string) (legacy.Principal, error) {
+	if username == "" || password == "" || len(username) > maxName || len(password) > maxPassword ||
+		!utf8.ValidString(username) || !utf8.ValidString(password) || strings.ContainsRune(username, 0) {
+		return legacy.Principal{}, legacy.Rejected(legacy.MalformedCredential, nil)
+	}
+	return u.answers.Get(ctx, u.key(username, password), func(ctx context.Context) (legacy.Principal, error) {
+		if u.inside.Add(1) > u.most {
+			u.inside.Add(-1)
+			return legacy.Principal{}, legacy.Unavailable(legacy.HashQueueFull, nil, queueRetry)
+		}
+		defer u.inside.Add(-1)
+		if err := u.slots.Acquire(ctx, 1); err != nil {
+			return legacy.Principal{}, unavailable(err)
+		}
+		defer u.slots.Release(1)
+		token, err := u.exchange(ctx, username, password)
+		if err != nil {
+			return legacy.Principal{}, err
+		}
+		return u.principal(username, token)
+	})
+}
+
+// key is the keyed digest under which an answer is remembered.
+func (u *Upstream) key(username, password string) string {
+	mac := hmac.New(sha256.New, u.secret[:])
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(len(username)))
+	mac.Write(n[:])
+	io.WriteString(mac, username)
+	io.WriteString(mac, password)
+	return string(mac.Sum(nil))
+}
+
+// exchange asks Airflow 3 for a token. No error of it holds a byte of the
+// answer: FAB's 422 repeats the password.
+func (u *Upstream) exchange(ctx context.Context, username, password string) (string, error) {
+	body, err := json.Marshal(map[string]string{"username": username, "password": password})
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.url, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	// Exactly so: the simple manager compares the text.
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	resp, err := u.client.Do(req)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	defer resp.Body.Close()
+	status := fmt.Errorf("the token API answered %d", resp.StatusCode)
+	switch resp.StatusCode {
+	case http.StatusCreated:
+	case http.StatusUnauthorized:
+		return "", legacy.Rejected(legacy.WrongPassword, nil)
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusUnprocessableEntity:
+		return "", legacy.Rejected(legacy.WrongPassword, status)
+	default: // a gateway's 404 or 429 says nothing about the password
+		return "", legacy.Unavailable(legacy.SourceUnavailable, status, retryAfter(resp.Header))
+	}
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return "", unavailable(err)
+	}
+	var issued struct {
+		Token string `json:"access_token"`
+	}
+	if len(answer) > maxAnswer || json.Unmarshal(answer, &issued) != nil || issued.Token == "" {
+		return "", unavailable(errors.New("the token API answered 201 without a token"))
+	}
+	return issued.Token, nil
+}
+
+// principal is whom the token is about, as Airflow 3 knows them.
+func (u *Upstream) principal(username, token string) (legacy.Principal, error) {
+	subject, extra, err := u.verify(token)
+	switch {
+	case err != nil:
+		return legacy.Principal{}, unavailable(fmt.Errorf("its own token is not accepted here (do secret, audience and issuer agree?): %w", err))
+	case subject == "":
+		return legacy.Principal{}, unavailable(errors.New("its token names nobody"))
+	}
+	p := legacy.Principal{Name: username, Scheme: legacy.Basic, Subject: subject}
+	if role, ok := extra["role"].(string); ok {
+		// The simple manager's: its tokens name the user, and name "Anonymous"
+		// for any password at all while simple_auth_manager_all_admins is on.
+		if subject != username {
+			return legacy.Principal{}, unavailable(errors.New("its token names somebody else than was asked for (is simple_auth_manager_all_admins on?)"))
+		}
+		p.Roles = []string{role}
+	}
+	if teams, ok := extra["teams"].([]any); ok {
+		for _, team := range teams {
+			if name, ok := team.(string); ok {
+				p.Teams = append(p.Teams, name)
+			}
+		}
+	}
+	return p, nil
+}
+
+func unavailable(cause error) error {
+	return legacy.Unavailable(legacy.SourceUnavailable, cause, 0)
+}
+
+// retryAfter reads a number of seconds (RFC 9110 section 10.2.3), if there is one.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(h.Get("Retry-After"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
