@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -70,10 +71,21 @@ func TestAdaptersAgree(t *testing.T) {
 	}
 }
 
-// records throws records away.
-type records struct{}
-
-func (records) Record(*record.Record) {}
+// discreet checks that nothing of a credential is in what was logged about a
+// request.
+func discreet(t *testing.T, logged string, credentials ...string) {
+	t.Helper()
+	if !strings.Contains(logged, "verdict") {
+		t.Errorf("no record was logged: %q", logged)
+	}
+	for _, value := range credentials {
+		for word := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune(" ;=|", r) }) {
+			if len(word) >= 8 && strings.Contains(logged, word) {
+				t.Errorf("the log holds %q: %s", word, logged)
+			}
+		}
+	}
+}
 
 // throughProxy sends the request over a real connection to a handler in front
 // of a real upstream.
@@ -86,10 +98,18 @@ func throughProxy(t *testing.T, w *bridgetest.World, req bridge.Request) outcome
 		got.cookie = strings.Join(r.Header["Cookie"], "; ")
 	}))
 	defer upstream.Close()
-	handler := newHandler(t, w, upstream.URL)
-	front := httptest.NewServer(handler)
-	defer front.Close()
+	var logged bytes.Buffer
+	log, err := record.NewLog(record.LogConfig{Out: &logged})
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(newHandler(t, w, upstream.URL, log))
 	got.exchange(t, front.Listener.Addr().String(), req)
+	front.Close()
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	discreet(t, logged.String(), append(req.Header["Authorization"], strings.Join(req.Header["Cookie"], ";"), got.authorization)...)
 	return got
 }
 
@@ -118,7 +138,7 @@ func throughVerify(t *testing.T, w *bridgetest.World, req bridge.Request) outcom
 	}
 }
 
-func newHandler(t *testing.T, w *bridgetest.World, upstream string) http.Handler {
+func newHandler(t *testing.T, w *bridgetest.World, upstream string, sink record.Sink) http.Handler {
 	t.Helper()
 	u, err := url.Parse(upstream)
 	if err != nil {
@@ -129,7 +149,7 @@ func newHandler(t *testing.T, w *bridgetest.World, upstream string) http.Handler
 		t.Fatal(err)
 	}
 	h, err := bridge.NewHandler(bridge.HandlerConfig{
-		Core: w.Core, Forward: forward, Own: http.NotFoundHandler(), Version: "2.10.5", Sink: records{},
+		Core: w.Core, Forward: forward, Own: http.NotFoundHandler(), Version: "2.10.5", Sink: sink,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jetbridge/jetbridge/bridge/config"
+	"github.com/jetbridge/jetbridge/bridge/directory"
+	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/airflowdb"
+	"github.com/jetbridge/jetbridge/legacy/basic"
+	"github.com/jetbridge/jetbridge/legacy/fab"
+	"github.com/jetbridge/jetbridge/modern"
+	"github.com/jetbridge/jetbridge/modern/token"
+)
+
+// An identity is who is asked about users: old credentials, and the directory
+// of Airflow 3.
+type identity struct {
+	authenticators []legacy.Authenticator
+	directory      legacy.Directory
+	passwords      legacy.PasswordVerifier
+	old, new       *fab.Users // the two databases; nil where there is none
+	simple         []config.SimpleUser
+	sources        []source
+	warnings       []string
+}
+
+// A source is one place that is asked for users, for `check` to ask.
+type source struct {
+	name, where, todo string
+	count             func(context.Context) (int, error)
+}
+
+// identity finds who is to be asked.
+func (a *assembler) identity(t *taker, s *snapshot) (identity, error) {
+	var id identity
+	var err error
+	cfg := s.cfg
+	switch {
+	case cfg.Airflow3.Users.Via == config.Upstream:
+		err = a.askUpstream(t, s, &id)
+	case cfg.Airflow3.AuthManager == config.Simple:
+		err = a.askSimple(t, cfg, &id)
+	default:
+		up := cfg.Airflow3.Users
+		id.new, err = a.users(t, database{up.DSN.Reveal(), up.Schema, up.Recheck, up.OutageGrace}, "airflow3.users.dsn")
+		id.directory = id.new
+		id.add("airflow3 users", "airflow3.users.dsn", id.new)
+	}
+	if err != nil {
+		return id, err
+	}
+	if old := cfg.Legacy.Users; id.passwords == nil && old.DSN != "" {
+		id.old, err = a.users(t, database{old.DSN.Reveal(), old.Schema, old.Recheck, old.OutageGrace}, "legacy.users.dsn")
+		if err != nil {
+			return id, err
+		}
+		id.passwords = id.old
+		id.add("legacy users", "legacy.users.dsn", id.old)
+	}
+	return id, a.chain(cfg, &id)
+}
+
+// chain makes the authenticators that auth_backends names.
+func (a *assembler) chain(cfg *config.Config, id *identity) error {
+	backends, err := legacy.ParseBackends(cfg.Legacy.AuthBackends, cfg.Legacy.FromAirflow, cfg.Legacy.IgnoreBackends)
+	if err != nil {
+		return err
+	}
+	spoken, warnings, faults := backends.Supported(builtIn(cfg)...)
+	for _, w := range warnings {
+		id.warnings = append(id.warnings, w.Error())
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	for _, b := range spoken {
+		switch {
+		case b.Scheme == legacy.AnonymousScheme:
+			id.authenticators = append(id.authenticators, legacy.Anonymous(cfg.Legacy.AnonymousUser))
+		case id.passwords == nil:
+			return errors.New("legacy.users.dsn: Basic needs a database of users and passwords, or airflow3.users.via: upstream")
+		default:
+			a, err := basic.New(basic.Config{Verifier: id.passwords})
+			if err != nil {
+				return err
+			}
+			id.authenticators = append(id.authenticators, a)
+		}
+	}
+	return nil
+}
+
+// builtIn are the schemes that this build speaks. Nobody is anonymous unless the
+// operator says who that is.
+func builtIn(cfg *config.Config) []legacy.Scheme {
+	if cfg.Legacy.AnonymousUser == "" {
+		return []legacy.Scheme{legacy.Basic}
+	}
+	return []legacy.Scheme{legacy.Basic, legacy.AnonymousScheme}
+}
+
+// database are the settings of one database of users.
+type database struct {
+	dsn, schema    string
+	recheck, grace time.Duration
+}
+
+// users reads a database of users. The two databases are one part when they
+// have the same settings, and so share what they know.
+func (a *assembler) users(t *taker, settings database, key string) (*fab.Users, error) {
+	users, err := take(t, settings, func() (*fab.Users, func(), error) {
+		db, err := airflowdb.Open(airflowdb.Config{URL: settings.dsn, Schema: settings.schema})
+		if err != nil {
+			return nil, nil, err
+		}
+		users, err := fab.New(fab.Config{DB: db, Hasher: a.hasher, Recheck: settings.recheck, OutageGrace: settings.grace, Size: clients, Now: a.now})
+		return users, func() { _ = db.Close() }, err // read only: nothing is lost with it
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return users, nil
+}
+
+// add has check ask a database.
+func (id *identity) add(name, key string, users *fab.Users) {
+	id.sources = append(id.sources, source{
+		name: name, where: key,
+		todo:  key + " must be a database that can be reached from here, with Airflow's ab_user and ab_role readable",
+		count: func(ctx context.Context) (int, error) { return countUsers(ctx, users) },
+	})
+}
+
+func countUsers(ctx context.Context, users *fab.Users) (int, error) {
+	n := 0
+	for _, err := range users.All(ctx) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// askSimple takes the directory of the simple auth manager from its own setting.
+func (a *assembler) askSimple(_ *taker, cfg *config.Config, id *identity) error {
+	users := make([]legacy.User, len(cfg.Airflow3.SimpleUsers))
+	for i, u := range cfg.Airflow3.SimpleUsers {
+		users[i] = legacy.User{ID: u.Name, Name: u.Name, Active: true, Roles: []string{u.Role}, Teams: u.Teams}
+	}
+	d, err := directory.NewSimple(users)
+	if err != nil {
+		return err
+	}
+	id.directory, id.simple = d, cfg.Airflow3.SimpleUsers
+	id.sources = append(id.sources, source{
+		name: "airflow3 users", where: "airflow3.simple_users", todo: "name the users in airflow3.simple_users or [core] simple_auth_manager_users",
+		count: func(context.Context) (int, error) { return len(users), nil },
+	})
+	return nil
+}
+
+// exchange are the settings of asking Airflow 3's own token API.
+type exchange struct {
+	connection
+	signing
+	base           string
+	recheck, grace time.Duration
+}
+
+// askUpstream has Airflow 3 judge passwords. Its tokens are verified like any
+// other before their subject is believed.
+func (a *assembler) askUpstream(t *taker, s *snapshot, id *identity) error {
+	cfg := s.cfg
+	up, m := cfg.Airflow3, cfg.Modern
+	settings := exchange{
+		connection{up.URL.String(), up.CAFile, int64(up.IdleTimeout), int64(up.AnswerTimeout)},
+		signing{m.Secret.Reveal(), m.Algorithm, m.Audience, m.Issuer, up.AuthManager, int64(m.Leeway)},
+		cfg.BasePath, up.Users.Recheck, up.Users.OutageGrace,
+	}
+	asked, err := take(t, settings, func() (*directory.Upstream, func(), error) {
+		u, err := directory.NewUpstream(directory.UpstreamConfig{
+			URL: up.URL.String() + cfg.BasePath + "/auth/token", Transport: s.transport, Verify: subjectOf(s.key),
+			Recheck: up.Users.Recheck, OutageGrace: up.Users.OutageGrace, Size: clients, Now: a.now,
+		})
+		return u, nil, err
+	})
+	if err != nil {
+		return fmt.Errorf("airflow3.users: %w", err)
+	}
+	id.passwords = asked
+	return nil
+}
+
+// subjectOf verifies a token of Airflow 3's and gives what it says of its bearer.
+func subjectOf(key *token.Key) func(string) (string, map[string]any, error) {
+	return func(signed string) (string, map[string]any, error) {
+		claims, err := key.Verify(signed)
+		return claims.Subject, claims.Extra, err
+	}
+}
+
+var errNobody = errors.New("there is no directory to take a user from")
+
+// somebody gives claims of an active user of Airflow 3, to try a token with.
+func (id *identity) somebody(ctx context.Context, s *snapshot) (modern.Claims, string, error) {
+	user, err := id.anybody(ctx)
+	if err != nil {
+		return modern.Claims{}, "", err
+	}
+	claims, err := s.core.Translator.Claims(legacy.Principal{Name: user.Name, Scheme: legacy.Basic}, user)
+	return claims, fmt.Sprintf("%q", user.Name), err
+}
+
+func (id *identity) anybody(ctx context.Context) (legacy.User, error) {
+	if id.new != nil {
+		for user, err := range id.new.All(ctx) {
+			if err != nil {
+				return user, err
+			}
+			if user.Active {
+				return user, nil
+			}
+		}
+		return legacy.User{}, errors.New("the database of Airflow 3 has no active user")
+	}
+	for _, u := range id.simple {
+		return id.directory.Lookup(ctx, u.Name)
+	}
+	return legacy.User{}, errNobody
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jetbridge/jetbridge/bridge/config"
+	"github.com/jetbridge/jetbridge/bridge/metrics"
+	"github.com/jetbridge/jetbridge/bridge/record"
+	"github.com/jetbridge/jetbridge/bridge/server"
+	"github.com/jetbridge/jetbridge/bridge/store"
+	"github.com/jetbridge/jetbridge/legacy/fab"
+)
+
+func (p *Program) serveCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Stand in front of Airflow 3",
+		Long: `Serves until SIGINT or SIGTERM, then drains: readiness turns first, requests
+under way end, then the process does.
+
+The configuration is read again when its file changes, or one that it names, and
+at SIGHUP. A new one that is faulty is refused, loudly, and the old one stays in
+force. No request is lost either way.
+
+Every key can be overridden in the environment: JETBRIDGE__MIGRATION__MODE=jwt_only.
+Requests are logged to standard output, everything else to standard error.`,
+		Example: "  jetbridge serve --config jetbridge.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.load(path)
+			if err != nil {
+				return misused(err)
+			}
+			return p.serve(cmd.Context(), cfg, serving{path: path})
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+// load reads the configuration that a command was given.
+func (p *Program) load(path string) (*config.Config, error) {
+	return config.Load(config.Source{Path: path, Environ: p.Environ})
+}
+
+// serving is what differs between serve and demo.
+type serving struct {
+	path string // the configuration file, watched; empty for none
+	// public and side are listeners opened already; nil for those that the
+	// configuration names.
+	public, side net.Listener
+	ready        func(s *server.Server) // called once it serves
+}
+
+// An assembler makes snapshots. It holds what all of them share.
+type assembler struct {
+	shelf   shelf
+	hasher  *fab.Hasher
+	metrics *metrics.Metrics
+	sink    record.Sink
+	log     *slog.Logger
+	now     func() time.Time
+}
+
+// serve serves cfg, and what becomes of it, until ctx ends.
+func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) error {
+	log := p.logger(cfg.Log.Format, cfg.Log.Level)
+	kept, err := store.Open(ctx, store.Config{DSN: cfg.Store.DSN.Reveal(), Dir: filepath.Dir(with.path)})
+	if err != nil {
+		return failed(err)
+	}
+	lines, err := record.NewLog(record.LogConfig{Out: p.Stdout, Format: cfg.Log.Format})
+	if err != nil {
+		return failed(errors.Join(err, kept.Close()))
+	}
+	hasher, err := fab.NewHasher(fab.HasherConfig{})
+	if err != nil {
+		return failed(errors.Join(err, kept.Close(), lines.Close()))
+	}
+	counts := metrics.New(metrics.Config{
+		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: hasher.Running, HashesWaiting: hasher.Waiting,
+	})
+	a := &assembler{hasher: hasher, metrics: counts, sink: record.Fanout{lines, counts, kept}, log: log, now: time.Now}
+	err = a.run(ctx, p, cfg, with)
+	return failed(errors.Join(err, lines.Close(), kept.Close()))
+}
+
+// run serves until ctx ends.
+func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, with serving) error {
+	first, err := a.snapshot(cfg)
+	if err != nil {
+		return err
+	}
+	a.warn(first)
+	a.metrics.Loaded()
+	srv, err := server.New(server.Config{
+		Public:  server.Listen{Addr: cfg.Listen, Listener: with.public, CertFile: cfg.TLS.Cert, KeyFile: cfg.TLS.Key},
+		Side:    server.Listen{Addr: cfg.Metrics.Listen, Listener: with.side},
+		Handler: a.metrics.InFlight(first.handler), Release: first.release,
+		Metrics: a.metrics.Handler(), Log: a.log,
+		ReadHeaderTimeout: cfg.Server.ReadHeaderTimeout, MaxHeaderBytes: cfg.Server.MaxHeaderBytes, IdleTimeout: cfg.Server.IdleTimeout,
+		StallTimeout: cfg.Server.StallTimeout, DrainDelay: cfg.Server.DrainDelay, DrainTimeout: cfg.Server.DrainTimeout,
+	})
+	if err != nil {
+		first.release()
+		return err
+	}
+	a.log.Info("serving", "address", srv.Addr().String(), "side", fmt.Sprint(srv.SideAddr()), "mode", cfg.Migration.Mode,
+		"upstream", cfg.Airflow3.URL.String(), "auth_manager", cfg.Airflow3.AuthManager)
+	if with.path != "" {
+		r := &reloader{program: p, assembler: a, server: srv, path: with.path, cfg: cfg}
+		end, err := r.watch(ctx)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	if with.ready != nil {
+		with.ready(srv)
+	}
+	err = srv.Serve(ctx)
+	a.log.Info("stopped")
+	return err
+}
+
+// warn says what the operator should hear about a configuration.
+func (a *assembler) warn(s *snapshot) {
+	for _, w := range append(s.cfg.Warnings, s.warnings...) {
+		a.log.Warn(w)
+	}
+}

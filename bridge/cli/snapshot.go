@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/jetbridge/jetbridge/bridge"
+	"github.com/jetbridge/jetbridge/bridge/apiv1"
+	"github.com/jetbridge/jetbridge/bridge/config"
+	"github.com/jetbridge/jetbridge/bridge/migration"
+	"github.com/jetbridge/jetbridge/bridge/problem"
+	"github.com/jetbridge/jetbridge/bridge/proxy"
+	"github.com/jetbridge/jetbridge/bridge/record"
+	"github.com/jetbridge/jetbridge/bridge/route"
+	"github.com/jetbridge/jetbridge/bridge/server"
+	"github.com/jetbridge/jetbridge/bridge/tokenapi"
+	"github.com/jetbridge/jetbridge/bridge/translate"
+	"github.com/jetbridge/jetbridge/bridge/verify"
+	"github.com/jetbridge/jetbridge/modern/gate"
+	"github.com/jetbridge/jetbridge/modern/token"
+)
+
+// A snapshot is one configuration at work.
+type snapshot struct {
+	cfg       *config.Config
+	handler   http.Handler
+	core      *bridge.Core
+	key       *token.Key
+	transport *http.Transport
+	identity  identity // who asks for users, and where
+	warnings  []string
+	release   func()
+}
+
+// snapshot makes everything that one configuration needs. What an earlier
+// snapshot has too, by the same settings, is shared with it.
+func (a *assembler) snapshot(cfg *config.Config) (s *snapshot, err error) {
+	t := &taker{shelf: &a.shelf}
+	s = &snapshot{cfg: cfg, release: t.release}
+	defer func() {
+		if err != nil {
+			t.release()
+		}
+	}()
+	if s.key, err = a.key(t, cfg); err != nil {
+		return nil, err
+	}
+	if s.transport, err = a.transport(t, cfg); err != nil {
+		return nil, err
+	}
+	if s.identity, err = a.identity(t, s); err != nil {
+		return nil, err
+	}
+	s.warnings = append(s.warnings, s.identity.warnings...)
+	if s.core, err = a.core(t, s); err != nil {
+		return nil, err
+	}
+	s.handler, err = a.handler(s)
+	return s, err
+}
+
+// signing are the settings of tokens.
+type signing struct {
+	secret, algorithm, audience, issuer, manager string
+	leeway                                       int64
+}
+
+// key mints and verifies. Under the simple auth manager a token without a role
+// is none.
+func (a *assembler) key(t *taker, cfg *config.Config) (*token.Key, error) {
+	m := cfg.Modern
+	settings := signing{m.Secret.Reveal(), m.Algorithm, m.Audience, m.Issuer, cfg.Airflow3.AuthManager, int64(m.Leeway)}
+	return take(t, settings, func() (*token.Key, func(), error) {
+		c := token.Config{
+			Secret: []byte(settings.secret), Algorithm: m.Algorithm, Audience: m.Audience, Issuers: m.Issuers(),
+			Leeway: m.Leeway, Now: a.now,
+		}
+		if m.Leeway == 0 {
+			c.Leeway = -1 // none, which is not the default
+		}
+		if cfg.Airflow3.AuthManager == config.Simple {
+			c.Required = []string{"role"}
+		}
+		key, err := token.New(c)
+		return key, nil, err
+	})
+}
+
+// gated are the settings of a gate: a verified token is verified under them.
+type gated struct{ signing }
+
+func (a *assembler) gate(t *taker, s *snapshot) (*gate.Gate, error) {
+	m := s.cfg.Modern
+	settings := gated{signing{m.Secret.Reveal(), m.Algorithm, m.Audience, m.Issuer, s.cfg.Airflow3.AuthManager, int64(m.Leeway)}}
+	return take(t, settings, func() (*gate.Gate, func(), error) {
+		g, err := gate.New(gate.Config{Verifier: s.key, CacheSize: clients, Now: a.now})
+		return g, nil, err
+	})
+}
+
+// clients is how many known clients are remembered, each with a credential, a
+// user and a token.
+const clients = 131_072
+
+// connection are the settings of a way to the upstream.
+type connection struct {
+	url, caFile  string
+	idle, answer int64
+}
+
+func (a *assembler) transport(t *taker, cfg *config.Config) (*http.Transport, error) {
+	up := cfg.Airflow3
+	settings := connection{up.URL.String(), up.CAFile, int64(up.IdleTimeout), int64(up.AnswerTimeout)}
+	return take(t, settings, func() (*http.Transport, func(), error) {
+		c := proxy.TransportConfig{IdleTimeout: up.IdleTimeout, HeaderTimeout: up.AnswerTimeout}
+		if up.CAFile != "" {
+			pem, err := os.ReadFile(up.CAFile)
+			if err != nil {
+				return nil, nil, fmt.Errorf("airflow3.ca_file: %w", err)
+			}
+			pool := x509.NewCertPool()
+			if !pool.AppendCertsFromPEM(pem) {
+				return nil, nil, errors.New("airflow3.ca_file: " + up.CAFile + " holds no certificate in PEM form")
+			}
+			c.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		}
+		transport := proxy.NewTransport(c)
+		return transport, transport.CloseIdleConnections, nil
+	})
+}
+
+func (a *assembler) core(t *taker, s *snapshot) (*bridge.Core, error) {
+	cfg := s.cfg
+	routes, err := route.New(route.Config{BasePath: cfg.BasePath, LegacyBasePath: cfg.LegacyBasePath, Modern: cfg.Routes.Modern})
+	if err != nil {
+		return nil, err
+	}
+	rules := translate.Config{Manager: translate.Manager(cfg.Airflow3.AuthManager)}
+	if rules.Manager == translate.Simple {
+		rules.Roles = cfg.Legacy.Roles
+	}
+	translator, err := translate.New(rules)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := migration.New(migration.Config{
+		Mode: migration.Mode(cfg.Migration.Mode), DeprecatedSince: cfg.Migration.DeprecatedSince, Sunset: cfg.Migration.Sunset,
+		Link: cfg.Migration.Link, TokenSchemes: cfg.Migration.TokenSchemes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	checker, err := a.gate(t, s)
+	if err != nil {
+		return nil, err
+	}
+	return bridge.New(bridge.Config{
+		Routes: routes, TrustedProxies: cfg.TrustedProxies, Authenticators: s.identity.authenticators, Directory: s.identity.directory,
+		Translator: translator, Minter: s.key, Gate: checker, Policy: policy, Lifetime: cfg.Modern.Lifetime, Clients: clients,
+		CookiePath: cfg.BasePath, CORS2: cors2(cfg.Airflow2.CORS), CORS3: cors3(cfg.Airflow3.CORS), Minted: a.metrics.Minted, Now: a.now,
+	})
+}
+
+// cors2 reads the settings as Airflow 2 does: origins parted by single spaces.
+func cors2(c config.CORS) bridge.CORS {
+	out := bridge.CORS{Methods: c.AllowMethods, Headers: c.AllowHeaders}
+	if c.AllowOrigins != "" {
+		out.Origins = strings.Split(c.AllowOrigins, " ")
+	}
+	return out
+}
+
+// cors3 reads them as Airflow 3 does: a list parted by commas.
+func cors3(c config.CORS) bridge.CORS {
+	out := bridge.CORS{Methods: c.AllowMethods, Headers: c.AllowHeaders}
+	for origin := range strings.SplitSeq(c.AllowOrigins, ",") {
+		if origin = strings.TrimSpace(origin); origin != "" {
+			out.Origins = append(out.Origins, origin)
+		}
+	}
+	return out
+}
+
+func (a *assembler) handler(s *snapshot) (http.Handler, error) {
+	cfg := s.cfg
+	forward, err := proxy.New(proxy.Config{
+		Upstream: cfg.Airflow3.URL, Transport: s.transport, MintAgain: s.core.MintAgain, Version: cfg.Airflow2.Version, Now: a.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	own, err := a.own(s, forward)
+	if err != nil {
+		return nil, err
+	}
+	return bridge.NewHandler(bridge.HandlerConfig{
+		Core: s.core, Forward: forward, Own: own, Version: cfg.Airflow2.Version, Sink: a.sink, Now: a.now,
+	})
+}
+
+// own is what the bridge answers itself, behind accept, scrub and route.
+func (a *assembler) own(s *snapshot, forward http.Handler) (http.Handler, error) {
+	cfg := s.cfg
+	tokens, err := tokenapi.New(tokenapi.Config{
+		Core: s.core, Upstream: forward, Lifetime: cfg.TokenAPI.Lifetime, CLILifetime: cfg.TokenAPI.CLILifetime,
+		Bridge: cfg.TokenAPI.Password == config.Bridge,
+	})
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := verify.New(verify.Config{Core: s.core, BasePath: cfg.BasePath, Version: cfg.Airflow2.Version})
+	if err != nil {
+		return nil, err
+	}
+	health := apiv1.Health(s.transport, cfg.Airflow3.URL.String()+cfg.BasePath+"/api/v2/monitor/health")
+	return server.NewEngine(server.EngineConfig{
+		Routes: []server.Route{
+			{Method: http.MethodPost, Path: cfg.BasePath + "/auth/token", Handler: tokens},
+			{Method: http.MethodPost, Path: cfg.BasePath + "/auth/token/cli", Handler: tokens},
+			{Method: http.MethodGet, Path: cfg.BasePath + "/auth/verify", Handler: verifier},
+			{Method: http.MethodHead, Path: cfg.BasePath + "/auth/verify", Handler: verifier},
+			{Method: http.MethodGet, Path: cfg.BasePath + "/health", Handler: health},
+			{Method: http.MethodHead, Path: cfg.BasePath + "/health", Handler: health},
+		},
+		NotFound:    refusing(http.StatusNotFound, record.BadRequest, "There is nothing here."),
+		WrongMethod: refusing(http.StatusMethodNotAllowed, record.BadRequest, "Method Not Allowed"),
+		Fault:       refusing(http.StatusInternalServerError, record.Fault, "The request could not be answered."),
+		Log:         a.log,
+	})
+}
+
+// refusing always answers with one problem.
+func refusing(status int, why record.Reason, detail string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := record.From(r.Context())
+		rec.Reason = why
+		problem.Write(w, r.Method, problem.V2, "", problem.Problem{Status: status, Detail: detail, RequestID: rec.ID})
+	})
+}

@@ -1,0 +1,18 @@
+// Command jetbridge carries Airflow 2 clients onto Airflow 3: it accepts their
+// old credentials and lets Airflow 3 see nothing but JWTs.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/jetbridge/jetbridge/bridge/cli"
+)
+
+// version is set by the linker (see the Makefile).
+var version = "unknown"
+
+func main() {
+	p := cli.Program{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
+	os.Exit(p.Run(context.Background()))
+}

@@ -1,0 +1,383 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/jetbridge/jetbridge/bridge/demo"
+)
+
+// The stories of the whole program are testdata/script/*.txtar. Besides
+// testscript's own commands they have
+//
+//	upstream [simple]          a stand-in for Airflow 3, $UPSTREAM; the bridge is
+//	                           told its address and secret by the environment
+//	users FILE                 its users as a database of Airflow's
+//	serve [ARG...]             jetbridge serve --config jetbridge.yaml: $BRIDGE, $SIDE
+//	demo [ARG...]              jetbridge demo, on a free port: $BRIDGE
+//	request METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value'] [-d BODY] [-side]
+//	                           the answer on stdout, its head first
+//	seen NAME                  a header of the last request that the upstream saw
+//	save NAME REGEXP           what the first group matches in the last answer
+//	logs REGEXP                waits until the server has logged it
+//	signal NAME                HUP, TERM or KILL to the server
+//	stop                       ends it by TERM and waits; stdout is what it wrote
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"jetbridge": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			s := &story{}
+			env.Values["story"] = s
+			env.Defer(func() {
+				s.end()
+				s.discreet(env.T(), env.WorkDir)
+			})
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"upstream": upstreamCmd, "users": usersCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
+			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "stop": stopCmd,
+		},
+	})
+}
+
+// A story is what one script has running.
+type story struct {
+	upstream *httptest.Server
+	mu       sync.Mutex
+	seen     http.Header // of the last request to the upstream
+	server   *process
+	answer   string
+	// secrets are the credentials that were used, written what every process
+	// wrote: none of the first may be in the second.
+	secrets []string
+	written strings.Builder
+}
+
+func storyOf(ts *testscript.TestScript) *story { return ts.Value("story").(*story) }
+
+func (s *story) end() {
+	if s.server != nil {
+		_ = s.server.cmd.Process.Kill()
+		s.ended()
+	}
+	if s.upstream != nil {
+		s.upstream.Close()
+	}
+}
+
+// ended waits for the server's end and keeps what it wrote.
+func (s *story) ended() *process {
+	p := s.server
+	<-p.done
+	s.written.WriteString(p.out.String())
+	s.server = nil
+	return p
+}
+
+// secret remembers a credential that nothing may write.
+func (s *story) secret(values ...string) {
+	for _, v := range values {
+		if len(v) >= 8 { // a shorter one may be a word by chance
+			s.secrets = append(s.secrets, v)
+		}
+	}
+}
+
+// discreet fails for a credential in what the processes wrote, or left behind
+// in their folder.
+func (s *story) discreet(t testscript.T, dir string) {
+	left := s.written.String()
+	stores, _ := filepath.Glob(filepath.Join(dir, "jetbridge.db*")) // the pattern is good
+	for _, file := range stores {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left += string(data)
+	}
+	for _, secret := range s.secrets {
+		if strings.Contains(left, secret) {
+			t.Fatal("a credential was written: " + secret)
+		}
+	}
+}
+
+func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	const secret = "the secret that the stand-in and the bridge share, long enough for HS512"
+	manager := "fab"
+	if len(args) == 1 {
+		manager = args[0]
+	}
+	airflow, err := demo.NewAirflow(demo.Config{Secret: secret, Manager: manager})
+	ts.Check(err)
+	s.upstream = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.seen = r.Header.Clone()
+		s.mu.Unlock()
+		airflow.ServeHTTP(w, r)
+	}))
+	ts.Setenv("UPSTREAM", s.upstream.URL)
+	ts.Setenv("JETBRIDGE__AIRFLOW3__URL", s.upstream.URL)
+	ts.Setenv("JETBRIDGE__MODERN__SECRET", secret)
+	s.secret(secret)
+}
+
+func usersCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: users FILE")
+	}
+	ts.Check(demo.WriteDatabase(context.Background(), ts.MkAbs(args[0])))
+}
+
+// A process is a jetbridge under way.
+type process struct {
+	cmd    *exec.Cmd
+	mu     sync.Mutex
+	out    bytes.Buffer // both its outputs
+	stdout bytes.Buffer
+	grown  chan struct{} // closed and made anew when out grows
+	done   chan struct{}
+	err    error
+}
+
+func start(ts *testscript.TestScript, args ...string) *process {
+	p := &process{grown: make(chan struct{}), done: make(chan struct{})}
+	exe, err := os.Executable()
+	ts.Check(err)
+	p.cmd = exec.Command(exe, args...)
+	p.cmd.Args[0] = "jetbridge" // by which testscript's main knows what to be
+	p.cmd.Path = filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "jetbridge")
+	p.cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
+		if value := ts.Getenv(name); value != "" {
+			p.cmd.Env = append(p.cmd.Env, name+"="+value)
+		}
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	ts.Check(err)
+	stderr, err := p.cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(p.cmd.Start())
+	var readers sync.WaitGroup
+	readers.Go(func() { p.read(stdout, &p.stdout) })
+	readers.Go(func() { p.read(stderr, nil) })
+	go func() {
+		readers.Wait()
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	return p
+}
+
+func (p *process) read(from io.Reader, also *bytes.Buffer) {
+	for lines := bufio.NewScanner(from); lines.Scan(); {
+		p.mu.Lock()
+		p.out.WriteString(lines.Text() + "\n")
+		if also != nil {
+			also.WriteString(lines.Text() + "\n")
+		}
+		close(p.grown)
+		p.grown = make(chan struct{})
+		p.mu.Unlock()
+	}
+}
+
+// await waits until the process has written what matches.
+func (p *process) await(ts *testscript.TestScript, pattern string) []string {
+	re, err := regexp.Compile(pattern)
+	ts.Check(err)
+	deadline := time.After(20 * time.Second)
+	for {
+		p.mu.Lock()
+		text, grown := p.out.String(), p.grown
+		p.mu.Unlock()
+		if m := re.FindStringSubmatch(text); m != nil {
+			return m
+		}
+		select {
+		case <-grown:
+		case <-p.done:
+			ts.Fatalf("the server ended (%v) before it wrote %q:\n%s", p.err, pattern, text)
+		case <-deadline:
+			ts.Fatalf("the server did not write %q:\n%s", pattern, text)
+		}
+	}
+}
+
+func serveCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	s.server = start(ts, append([]string{"serve", "--config", "jetbridge.yaml"}, args...)...)
+	if neg {
+		p := s.ended()
+		if p.err == nil {
+			ts.Fatalf("it served")
+		}
+		fmt.Fprint(ts.Stderr(), p.out.String())
+		return
+	}
+	m := s.server.await(ts, `"?msg"?[=:]"?serving"?[ ,]"?address"?[=:]"?([^ ",]+)"?[ ,]"?side"?[=:]"?([^ ",]+)`)
+	ts.Setenv("BRIDGE", "http://"+m[1])
+	ts.Setenv("SIDE", "http://"+m[2])
+}
+
+func demoCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	s.server = start(ts, append([]string{"demo", "--listen", "127.0.0.1:0"}, args...)...)
+	m := s.server.await(ts, `(?m)^ready (http://\S+)$`)
+	ts.Setenv("BRIDGE", m[1])
+}
+
+func requestCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: request METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value'] [-d BODY] [-side]")
+	}
+	s := storyOf(ts)
+	base, body := ts.Getenv("BRIDGE"), ""
+	header := http.Header{}
+	for rest := args[2:]; len(rest) > 0; rest = rest[1:] {
+		value := func() string {
+			if rest = rest[1:]; len(rest) == 0 {
+				ts.Fatalf("an option lacks its value")
+			}
+			return rest[0]
+		}
+		switch rest[0] {
+		case "-side":
+			base = ts.Getenv("SIDE")
+		case "-u":
+			name, password, _ := strings.Cut(value(), ":")
+			r := http.Request{Header: header}
+			r.SetBasicAuth(name, password)
+			s.secret(password, strings.TrimPrefix(header.Get("Authorization"), "Basic "))
+		case "-H":
+			name, v, _ := strings.Cut(value(), ":")
+			header.Add(name, strings.TrimSpace(v))
+			if strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "Cookie") {
+				s.secret(strings.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune(" ;=", r) })...)
+			}
+		case "-d":
+			body = value()
+			if header.Get("Content-Type") == "" {
+				header.Set("Content-Type", "application/json")
+			}
+		default:
+			ts.Fatalf("no option %q", rest[0])
+		}
+	}
+	req, err := http.NewRequest(args[0], base+args[1], strings.NewReader(body))
+	ts.Check(err)
+	req.Header = header
+	client := &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		Timeout:       20 * time.Second,
+	}
+	res, err := client.Do(req)
+	if neg {
+		if err == nil {
+			res.Body.Close()
+			ts.Fatalf("answered %s", res.Status)
+		}
+		return
+	}
+	ts.Check(err)
+	defer res.Body.Close()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP %d\n", res.StatusCode)
+	ts.Check(res.Header.Write(&b))
+	b.WriteByte('\n')
+	_, err = io.Copy(&b, res.Body)
+	ts.Check(err)
+	if m := regexp.MustCompile(`"access_token":"([^"]+)"`).FindStringSubmatch(b.String()); m != nil {
+		s.secret(m[1])
+	}
+	s.answer = strings.ReplaceAll(b.String(), "\r\n", "\n")
+	fmt.Fprintln(ts.Stdout(), s.answer)
+}
+
+func seenCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range args {
+		for key, values := range s.seen {
+			if strings.EqualFold(key, name) {
+				fmt.Fprintf(ts.Stdout(), "%s: %s\n", key, strings.Join(values, "|"))
+			}
+		}
+	}
+}
+
+func saveCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: save NAME REGEXP")
+	}
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(storyOf(ts).answer)
+	if len(m) < 2 {
+		ts.Fatalf("nothing matches %s in\n%s", args[1], storyOf(ts).answer)
+	}
+	var plain string
+	if json.Unmarshal([]byte(`"`+m[1]+`"`), &plain) != nil {
+		plain = m[1]
+	}
+	ts.Setenv(args[0], plain)
+}
+
+func logsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: logs REGEXP")
+	}
+	p := storyOf(ts).server
+	if neg {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if m := regexp.MustCompile(args[0]).FindString(p.out.String()); m != "" {
+			ts.Fatalf("the server wrote %q", m)
+		}
+		return
+	}
+	p.await(ts, args[0])
+}
+
+func signalCmd(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	sig, ok := signals[strings.Join(args, " ")]
+	if !ok {
+		ts.Fatalf("usage: signal HUP|TERM|KILL")
+	}
+	ts.Check(storyOf(ts).server.cmd.Process.Signal(sig))
+}
+
+func stopCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	_ = s.server.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	p := s.ended()
+	if p.err != nil {
+		ts.Fatalf("the server ended with %v:\n%s", p.err, p.out.String())
+	}
+	fmt.Fprint(ts.Stdout(), p.stdout.String())
+}
