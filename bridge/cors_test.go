@@ -79,8 +79,8 @@ func TestChallengesAndReplies(t *testing.T) {
 // it for ever.
 func TestBadCookieIsDeleted(t *testing.T) {
 	for path, want := range map[string][]string{
-		"":     {`_token=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax`},
-		"/sub": {`_token=""; HttpOnly; Max-Age=0; Path=/sub; SameSite=lax`, `_token=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax`},
+		"":      {`_token=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax`},
+		"/sub/": {`_token=""; HttpOnly; Max-Age=0; Path=/sub/; SameSite=lax`, `_token=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax`},
 	} {
 		core := bridgetest.New(t, func(cfg *bridge.Config) { cfg.CookiePath = path }).Core
 		d := core.Decide(context.Background(), bridgetest.Ask("GET", "/ui/config", "Cookie", "_token=bad"))

@@ -90,7 +90,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer lets the bridge's own endpoint answer, or nobody where the decision
-// says all there is to say.
+// says all there is to say. The endpoint is found by the very path that was
+// matched, whatever base path it came below.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d Decision) {
 	addAll(w.Header(), d.Client)
 	w.Header().Set("X-Request-Id", record.From(r.Context()).ID)
@@ -98,6 +99,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d Decision) {
 		w.WriteHeader(d.Status)
 		return
 	}
+	matched := *r.URL
+	matched.Path, matched.RawPath = d.Target.Path, ""
+	r.URL = &matched // r is a copy
 	h.Own.ServeHTTP(w, r)
 }
 

@@ -162,7 +162,7 @@ func (a *assembler) core(t *taker, s *snapshot) (*bridge.Core, error) {
 	return bridge.New(bridge.Config{
 		Routes: routes, TrustedProxies: cfg.TrustedProxies, Authenticators: s.identity.authenticators, Directory: s.identity.directory,
 		Translator: translator, Minter: s.key, Gate: checker, Policy: policy, Lifetime: cfg.Modern.Lifetime, Clients: clients,
-		CookiePath: cfg.BasePath, CORS2: cors2(cfg.Airflow2.CORS), CORS3: cors3(cfg.Airflow3.CORS), Minted: a.metrics.Minted, Now: a.now,
+		CookiePath: cfg.BasePath + "/", CORS2: cors2(cfg.Airflow2.CORS), CORS3: cors3(cfg.Airflow3.CORS), Minted: a.metrics.Minted, Now: a.now,
 	})
 }
 
@@ -220,12 +220,12 @@ func (a *assembler) own(s *snapshot, forward http.Handler) (http.Handler, error)
 	health := apiv1.Health(s.transport, cfg.Airflow3.URL.String()+cfg.BasePath+"/api/v2/monitor/health")
 	return server.NewEngine(server.EngineConfig{
 		Routes: []server.Route{
-			{Method: http.MethodPost, Path: cfg.BasePath + "/auth/token", Handler: tokens},
-			{Method: http.MethodPost, Path: cfg.BasePath + "/auth/token/cli", Handler: tokens},
-			{Method: http.MethodGet, Path: cfg.BasePath + "/auth/verify", Handler: verifier},
-			{Method: http.MethodHead, Path: cfg.BasePath + "/auth/verify", Handler: verifier},
-			{Method: http.MethodGet, Path: cfg.BasePath + "/health", Handler: health},
-			{Method: http.MethodHead, Path: cfg.BasePath + "/health", Handler: health},
+			{Method: http.MethodPost, Path: "/auth/token", Handler: tokens},
+			{Method: http.MethodPost, Path: "/auth/token/cli", Handler: tokens},
+			{Method: http.MethodGet, Path: "/auth/verify", Handler: verifier},
+			{Method: http.MethodHead, Path: "/auth/verify", Handler: verifier},
+			{Method: http.MethodGet, Path: "/health", Handler: health},
+			{Method: http.MethodHead, Path: "/health", Handler: health},
 		},
 		NotFound:    refusing(http.StatusNotFound, record.BadRequest, "There is nothing here."),
 		WrongMethod: refusing(http.StatusMethodNotAllowed, record.BadRequest, "Method Not Allowed"),

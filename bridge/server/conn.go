@@ -112,9 +112,9 @@ func (b *body) Read(p []byte) (int, error) {
 	b.limit(b.stall)
 	n, err := b.ReadCloser.Read(p)
 	if err == io.EOF || b.stream {
-		// After the body's end the connection is read only to learn that the
-		// client left, for which it may take its time. After any other error
-		// net/http may still look for the rest.
+		// After the end, which some ask for twice, the connection is read only
+		// to learn that the client left, for which it may take its time. After
+		// any other error net/http may still look for the rest.
 		b.limit(0)
 	}
 	return n, err

@@ -74,6 +74,7 @@ func TestFlow(t *testing.T) {
 		if err != nil {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
+		r.Body.Read(make([]byte, 1)) // as http.Transport does, to learn of a longer body
 		for range steps {
 			<-time.After(2 * limit) // an upstream may take its time, and the client waits
 			if r.Context().Err() != nil {
