@@ -67,7 +67,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The record is written even for an answer that breaks off: ReverseProxy
 	// panics with http.ErrAbortHandler to cut the client's stream.
 	defer func() {
-		rec.Status, rec.Sent, rec.Duration = out.status, out.sent, h.Now().Sub(rec.Start)
+		if out.status != 0 { // a switch of protocols goes past the writer
+			rec.Status = out.status
+		}
+		rec.Sent, rec.Duration = out.sent, h.Now().Sub(rec.Start)
 		h.Sink.Record(rec)
 	}()
 
