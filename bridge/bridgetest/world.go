@@ -93,7 +93,7 @@ var directoryUsers = users{
 }
 
 // New makes a core; change may alter its configuration first.
-func New(t *testing.T, change ...func(*bridge.Config)) *World {
+func New(t testing.TB, change ...func(*bridge.Config)) *World {
 	t.Helper()
 	w := &World{}
 	clock := func() time.Time { return Now }
@@ -138,7 +138,7 @@ func New(t *testing.T, change ...func(*bridge.Config)) *World {
 	return w
 }
 
-func policy(t *testing.T, cfg migration.Config) *migration.Policy {
+func policy(t testing.TB, cfg migration.Config) *migration.Policy {
 	t.Helper()
 	p, err := migration.New(cfg)
 	if err != nil {
@@ -148,12 +148,12 @@ func policy(t *testing.T, cfg migration.Config) *migration.Policy {
 }
 
 // JWTOnly switches the old ways off.
-func JWTOnly(t *testing.T) func(*bridge.Config) {
+func JWTOnly(t testing.TB) func(*bridge.Config) {
 	return func(cfg *bridge.Config) { cfg.Policy = policy(t, migration.Config{Mode: migration.JWTOnly}) }
 }
 
 // Sign makes a token of the client's own. A negative lifetime is long past.
-func (w *World) Sign(t *testing.T, subject string, lifetime time.Duration) string {
+func (w *World) Sign(t testing.TB, subject string, lifetime time.Duration) string {
 	t.Helper()
 	key := w.Key
 	if lifetime < 0 {
