@@ -38,7 +38,8 @@ import (
 //	save NAME REGEXP           what the first group matches in the last answer
 //	logs REGEXP                waits until the server has logged it
 //	signal NAME                HUP, TERM or KILL to the server
-//	stop                       ends it by TERM and waits; stdout is what it wrote
+//	halt                       ends it by TERM, if no signal was sent, and waits;
+//	                           stdout is what it wrote
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"jetbridge": main})
@@ -58,7 +59,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"upstream": upstreamCmd, "users": usersCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
-			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "stop": stopCmd,
+			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "halt": haltCmd,
 		},
 	})
 }
@@ -162,6 +163,8 @@ type process struct {
 	grown  chan struct{} // closed and made anew when out grows
 	done   chan struct{}
 	err    error
+	// signalled says that it was told to end.
+	signalled bool
 }
 
 func start(ts *testscript.TestScript, args ...string) *process {
@@ -369,12 +372,16 @@ func signalCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if !ok {
 		ts.Fatalf("usage: signal HUP|TERM|KILL")
 	}
-	ts.Check(storyOf(ts).server.cmd.Process.Signal(sig))
+	p := storyOf(ts).server
+	p.signalled = sig != syscall.SIGHUP // a second one would not let it drain
+	ts.Check(p.cmd.Process.Signal(sig))
 }
 
-func stopCmd(ts *testscript.TestScript, neg bool, args []string) {
+func haltCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s := storyOf(ts)
-	_ = s.server.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	if !s.server.signalled {
+		_ = s.server.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	}
 	p := s.ended()
 	if p.err != nil {
 		ts.Fatalf("the server ended with %v:\n%s", p.err, p.out.String())

@@ -38,7 +38,18 @@ func (c *Core) Authenticate(ctx context.Context, r Request, cred legacy.Credenti
 			return Identity{}, doubled()
 		}
 	}
-	return c.identify(ctx, r, cred, c.Policy.AllowsToken)
+	id, no := c.identify(ctx, r, cred, c.Policy.AllowsToken)
+	switch {
+	case no == nil:
+		id.Reply = id.Reply.Clone()
+		if id.Reply == nil {
+			id.Reply = http.Header{}
+		}
+		addAll(id.Reply, c.Policy.Headers())
+	case no.Reason == record.SchemeSwitchedOff:
+		no.Problem.Detail = offDetail // whoever asks here need not be sent here
+	}
+	return id, no
 }
 
 // identify takes a legacy credential from policy to claims.

@@ -34,13 +34,13 @@ func NewRefusal(status int, why record.Reason, cause error, detail string) *Refu
 const (
 	tokenAdvice   = "Get a token from POST /auth/token and send it as 'Authorization: Bearer <token>'."
 	refusedAdvice = "Not authenticated: the credential was refused."
-	offAdvice     = "Not authenticated: this kind of credential is switched off here. " + tokenAdvice
+	offDetail     = "Not authenticated: this kind of credential is switched off here."
 )
 
 // unauthenticated refuses for want of a credential that counts.
 func (c *Core) unauthenticated(why record.Reason) *Refusal {
 	if why == record.SchemeSwitchedOff {
-		return &Refusal{Problem: problem.Problem{Status: http.StatusUnauthorized, Detail: offAdvice}, Reason: why, challenge: true}
+		return &Refusal{Problem: problem.Problem{Status: http.StatusUnauthorized, Detail: offDetail + " " + tokenAdvice}, Reason: why, challenge: true}
 	}
 	return &Refusal{Problem: problem.NotAuthenticated, Reason: why, challenge: true}
 }

@@ -71,7 +71,8 @@ func schemeOf(name string) (Scheme, bool) {
 // which Airflow from 2.3 on rewrites as it starts (_upgrade_auth_backends in
 // airflow/configuration.py); any other list is taken as it stands.
 //
-// A name in ignore is passed over, known or not. One that is neither known nor
+// A name in ignore is passed over, known or not; a short one stands for every
+// name of its scheme. One that is neither known nor
 // ignored is an error, and all such are told together. deny_all blocks nothing
 // in a chain and leaves no trace. Of what follows default nothing was ever asked
 // by Airflow; here it is, for default counts without a credential alone.
@@ -86,7 +87,7 @@ func ParseBackends(list []string, fromAirflow bool, ignore []string) (Backends, 
 		name = strings.TrimSpace(name)
 		scheme, known := schemeOf(name)
 		switch {
-		case slices.Contains(ignore, name) || known && scheme == nobody:
+		case ignored(ignore, name, scheme) || known && scheme == nobody:
 		case name == "":
 			unknown = append(unknown, errors.New("legacy: an empty name among the auth backends (a comma too many?)"))
 		case !known:
@@ -100,6 +101,13 @@ func ParseBackends(list []string, fromAirflow bool, ignore []string) (Backends, 
 		return nil, errors.Join(unknown...)
 	}
 	return chain, nil
+}
+
+func ignored(ignore []string, name string, scheme Scheme) bool {
+	return slices.ContainsFunc(ignore, func(item string) bool {
+		short, known := shortNames()[item]
+		return item == name || known && short == scheme && scheme != nobody
+	})
 }
 
 // rewrite does to the list what Airflow does, and says which item it appended,
@@ -130,7 +138,7 @@ func (b Backends) Supported(builtIn ...Scheme) (spoken Backends, warnings, fault
 		case one.Appended:
 			warnings = append(warnings, fmt.Errorf("legacy: Airflow appends the auth backend %s, which is not built in yet: clients that rely on it will be refused", one.Name))
 		default:
-			faults = append(faults, fmt.Errorf("legacy: the auth backend %s is not built in yet: take it out of legacy.auth_backends, or name it in legacy.ignore_backends to start without it", one.Name))
+			faults = append(faults, fmt.Errorf("legacy: the auth backend %s is not built in yet: take it out of auth_backends, or name it in legacy.ignore_backends to start without it", one.Name))
 		}
 	}
 	return spoken, warnings, faults

@@ -30,7 +30,8 @@ func (p *Program) checkCommand() *cobra.Command {
 		Use:   "check --config FILE",
 		Short: "Ask every part whether it works",
 		Long: `Reads the configuration, opens the databases, asks Airflow 3, mints a token and
-has the real Airflow 3 accept it. It changes nothing, and can run beside 'serve'.
+has the real Airflow 3 accept it. It changes nothing, except that it makes the
+store's file where there is none, and can run beside 'serve'.
 
 Exit code 0: all is well. 1: something is not, and the answer says what to do.
 2: the configuration cannot be read.`,
@@ -116,7 +117,7 @@ func (p *Program) report(findings []finding, asJSON bool) error {
 			if !f.OK {
 				mark = "FAIL"
 			}
-			fmt.Fprintf(p.Stdout, "%s  %-16s %s\n", mark, f.Part, f.Detail)
+			fmt.Fprintf(p.Stdout, "%s  %-16s %s\n", mark, f.Part, oneLine(f.Detail))
 			if f.Todo != "" {
 				fmt.Fprintf(p.Stdout, "      %-16s -> %s\n", "", f.Todo)
 			}
@@ -257,6 +258,9 @@ func (c *checker) signature(ctx context.Context, url string) finding {
 	}
 	return f
 }
+
+// oneLine keeps what a driver says in several lines from breaking the columns.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // get asks the upstream, with a token if there is one.
 func (c *checker) get(ctx context.Context, url, bearer string) (*http.Response, []byte, error) {

@@ -130,7 +130,7 @@ func (a *assembler) users(t *taker, settings database, key string) (*fab.Users, 
 func (id *identity) add(name, key string, users *fab.Users) {
 	id.sources = append(id.sources, source{
 		name: name, where: key,
-		todo:  key + " must be a database that can be reached from here, with Airflow's ab_user and ab_role readable",
+		todo:  key + " must be a database that can be reached from here, with ab_user, ab_role, ab_user_role and, where they exist, ab_group, ab_user_group and ab_group_role readable",
 		count: func(ctx context.Context) (int, error) { return countUsers(ctx, users) },
 	})
 }
@@ -150,7 +150,10 @@ func countUsers(ctx context.Context, users *fab.Users) (int, error) {
 func (a *assembler) askSimple(_ *taker, cfg *config.Config, id *identity) error {
 	users := make([]legacy.User, len(cfg.Airflow3.SimpleUsers))
 	for i, u := range cfg.Airflow3.SimpleUsers {
-		users[i] = legacy.User{ID: u.Name, Name: u.Name, Active: true, Roles: []string{u.Role}, Teams: u.Teams}
+		users[i] = legacy.User{ID: u.Name, Name: u.Name, Active: true, Teams: u.Teams}
+		if u.Role != "" { // else the old roles decide
+			users[i].Roles = []string{u.Role}
+		}
 	}
 	d, err := directory.NewSimple(users)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +22,12 @@ import (
 // Kubernetes change several things one after the other.
 const settle = 200 * time.Millisecond
 
+// Why a configuration is read again.
+const (
+	byHand = "SIGHUP"
+	byFile = "file"
+)
+
 // A reloader puts a changed configuration into force.
 type reloader struct {
 	program   *Program
@@ -28,6 +36,8 @@ type reloader struct {
 	path      string
 	cfg       *config.Config // in force
 	watcher   *fsnotify.Watcher
+	seen      string // the files' state when they were last read
+	failed    string // why that failed; empty when it did not
 }
 
 // watch reloads at SIGHUP and when a file changes, until ctx ends or end is called.
@@ -36,6 +46,7 @@ func (r *reloader) watch(ctx context.Context) (end func(), err error) {
 		return nil, fmt.Errorf("cannot watch the configuration: %w", err)
 	}
 	r.follow()
+	r.seen = r.state()
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
@@ -81,7 +92,7 @@ func (r *reloader) loop(ctx context.Context, hangups <-chan os.Signal) {
 			quiet.Stop()
 			return
 		case <-hangups:
-			r.reload("SIGHUP")
+			r.reload(byHand)
 		case _, ok := <-r.watcher.Events:
 			if ok {
 				quiet.Reset(settle)
@@ -92,25 +103,45 @@ func (r *reloader) loop(ctx context.Context, hangups <-chan os.Signal) {
 				quiet.Reset(settle) // something may have been missed
 			}
 		case <-quiet.C:
-			r.reload("file")
+			r.reload(byFile)
 		}
 	}
 }
 
-// reload reads the configuration again. What is faulty changes nothing.
+// state tells the files that matter from what they were: an event in their
+// folders may be about a neighbour, the store not least.
+func (r *reloader) state() string {
+	var b strings.Builder
+	for _, file := range append(slices.Clone(r.cfg.Files), r.path) {
+		info, err := os.Stat(file) // of what a link leads to
+		if err != nil {
+			fmt.Fprintln(&b, file)
+			continue
+		}
+		fmt.Fprintln(&b, file, info.Size(), info.ModTime().UnixNano())
+	}
+	return b.String()
+}
+
+// reload reads the configuration again. What is faulty changes nothing, and is
+// read again at each event, since what it lacks may be a file that comes later.
 func (r *reloader) reload(why string) {
-	a := r.assembler
+	a, state := r.assembler, r.state()
+	if why == byFile && state == r.seen && r.failed == "" {
+		return
+	}
+	r.seen = state
 	cfg, err := r.program.load(r.path)
-	if err == nil && why == "file" && reflect.DeepEqual(cfg, r.cfg) {
-		return // a neighbour in the folder
+	if err == nil && why == byFile && reflect.DeepEqual(cfg, r.cfg) {
+		r.failed = ""
+		return
 	}
 	var s *snapshot
 	if err == nil {
 		s, err = a.snapshot(cfg)
 	}
 	if err != nil {
-		a.metrics.LoadFailed()
-		a.log.Error("the new configuration is refused, the old one stays in force", "why", why, "error", err.Error())
+		r.refuse(why, err)
 		return
 	}
 	a.warn(s)
@@ -118,8 +149,19 @@ func (r *reloader) reload(why string) {
 		a.log.Warn("changed, but in force only after a restart", "key", key)
 	}
 	r.server.SetHandler(a.metrics.InFlight(s.handler), s.release)
-	r.cfg = cfg
+	r.cfg, r.failed = cfg, ""
 	r.follow()
+	r.seen = r.state()
 	a.metrics.Loaded()
 	a.log.Info("a new configuration is in force", "why", why, "mode", cfg.Migration.Mode)
+}
+
+// refuse says, once for each fault, that a new configuration is not taken.
+func (r *reloader) refuse(why string, err error) {
+	if why == byFile && err.Error() == r.failed {
+		return
+	}
+	r.failed = err.Error()
+	r.assembler.metrics.LoadFailed()
+	r.assembler.log.Error("the new configuration is refused, the old one stays in force", "why", why, "error", err.Error())
 }

@@ -139,7 +139,7 @@ func (p *Program) differences(found []difference, asJSON bool) error {
 		}
 	}
 	if len(found) > 0 {
-		fmt.Fprintf(p.Stderr, "jetbridge: %d users differ\n", len(found))
+		fmt.Fprintf(p.Stderr, "jetbridge: users who differ: %d\n", len(found))
 		return errNo
 	}
 	if !asJSON {

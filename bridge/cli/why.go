@@ -40,7 +40,7 @@ The last 10,000 refusals are kept (store.dsn). Exit code 1: no such refusal.`,
 			defer s.Close()
 			r, err := s.Find(cmd.Context(), args[0])
 			if errors.Is(err, store.ErrNotFound) {
-				return failed(fmt.Errorf("no refusal of the id %q is kept: it was passed, it is too old, or it was refused elsewhere", args[0]))
+				return failed(fmt.Errorf("no refusal of the id %q is kept: it was passed, it is too old, it was refused elsewhere, or it is not written yet (that takes a moment)", args[0]))
 			} else if err != nil {
 				return failed(err)
 			}

@@ -78,14 +78,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case no == nil:
 		h.issue(w, r, ask, id)
-	case len(body) > 0 && (no.Reason == record.UnknownUser || no.Reason == record.NoUpstreamUser || no.Reason == record.SchemeNotSpoken):
+	case len(body) > 0 && notOurs[no.Reason]:
 		h.upstream(w, r, body)
-	case len(body) > 0 && no.Problem.Status == http.StatusUnauthorized && no.Reason != record.SchemeSwitchedOff:
+	case len(body) > 0 && no.Problem.Status == http.StatusUnauthorized:
 		// As Airflow says it, and without a challenge: the form was right.
 		h.refused(w, r, ask, &bridge.Refusal{Problem: problem.InvalidCredentials, Reason: no.Reason, Cause: no.Cause})
 	default:
 		h.refused(w, r, ask, no)
 	}
+}
+
+// notOurs are the reasons for which a password in a body is Airflow 3's to judge:
+// the bridge does not know the user, or judges no passwords here.
+var notOurs = map[record.Reason]bool{
+	record.UnknownUser: true, record.NoUpstreamUser: true, record.SchemeNotSpoken: true, record.SchemeSwitchedOff: true,
 }
 
 // password finds the user and password of a body, as the Basic credential that

@@ -98,7 +98,7 @@ func TestTokenAPI(t *testing.T) {
 		{name: "jwt_only leaves the way to a token open", change: jwtOnly, headers: []string{"Authorization", bridgetest.Basic("alice", "alice")},
 			status: 201, subject: "1", lifetime: 24 * time.Hour},
 		{name: "but not for a scheme that token_schemes leaves out", change: onlyKerberos, headers: []string{"Authorization", bridgetest.Basic("alice", "alice")},
-			status: 401, text: "switched off", challenge: "Negotiate", reason: record.SchemeSwitchedOff},
+			status: 401, text: "switched off here. (request id", challenge: "Negotiate", reason: record.SchemeSwitchedOff},
 		{name: "wrong", headers: []string{"Authorization", bridgetest.Basic("alice", "no")}, status: 401, text: "refused", challenge: "Basic|Negotiate", reason: record.WrongPassword},
 		{name: "nothing at all asks for a proof", status: 401, text: "Not authenticated", challenge: "Basic|Negotiate", reason: record.NoCredential},
 		{name: "unknown in airflow 3", headers: []string{"Authorization", bridgetest.Basic("mallory", "mallory")}, status: 403, reason: record.NoUpstreamUser},
@@ -114,6 +114,7 @@ func TestTokenAPI(t *testing.T) {
 		{name: "a form is airflow 3's to answer", judge: true, body: "username=a&password=b", status: upstream, text: "username=a"},
 		{name: "so is a body without a password", judge: true, body: `{"username":"alice"}`, status: upstream},
 		{name: "and a name that Basic cannot carry", judge: true, body: `{"username":"a:b","password":"x"}`, status: upstream},
+		{name: "nor is a password judged that token_schemes leaves out", judge: true, change: onlyKerberos, body: `{"username":"alice","password":"alice"}`, status: upstream},
 		{name: "a body beyond the bound", judge: true, body: strings.Repeat("x", 65<<10), status: 413, reason: record.BadRequest},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -149,6 +150,9 @@ func TestTokenAPI(t *testing.T) {
 			}
 			if sink.last.Subject != c.subject || sink.last.TokenID != claims.ID || sink.last.Name == "" {
 				t.Errorf("recorded %+v", sink.last)
+			}
+			if got := res.Header.Get("Deprecation"); (got == "") != (c.change != nil) { // the changed policies have no calendar
+				t.Errorf("Deprecation %q", got)
 			}
 			if res.Header.Get("Cache-Control") != "no-store" {
 				t.Error("a token may be stored")

@@ -55,7 +55,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c legacy.Credential) (
 	}
 	p, err := a.verifier.VerifyPassword(ctx, user, password)
 	if err != nil {
-		return legacy.Proof{}, err
+		return legacy.Proof{}, legacy.Claimed(err, user)
 	}
 	p.Scheme = legacy.Basic
 	return legacy.Proof{Principal: p}, nil

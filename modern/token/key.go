@@ -151,7 +151,9 @@ func (k *Key) Mint(c modern.Claims, lifetime time.Duration) (string, modern.Clai
 	}
 	maps.Copy(claims, c.Extra)
 
-	signed, err := jwt.NewWithClaims(k.method, claims).SignedString(k.secret)
+	unsigned := jwt.NewWithClaims(k.method, claims)
+	unsigned.Header["kid"] = "not-used" // as Airflow 3.3 writes beside a shared secret
+	signed, err := unsigned.SignedString(k.secret)
 	if err != nil {
 		return "", modern.Claims{}, fmt.Errorf("token: sign: %w", err)
 	}

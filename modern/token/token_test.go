@@ -166,7 +166,7 @@ func TestMint(t *testing.T) {
 				t.Fatal(err)
 			}
 			header, rest, _ := strings.Cut(signed, ".")
-			if got := decode(t, header); got != `{"alg":"HS512","typ":"JWT"}` {
+			if got := decode(t, header); got != `{"alg":"HS512","kid":"not-used","typ":"JWT"}` {
 				t.Errorf("header %s", got)
 			}
 			payload, _, _ := strings.Cut(rest, ".")
