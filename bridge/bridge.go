@@ -82,9 +82,6 @@ type Config struct {
 	Clients int
 	// CookiePath is the path of Airflow 3's _token cookie; default "/".
 	CookiePath string
-	// SessionCookie is the name of the legacy session cookie, which never goes
-	// upstream with a minted token; default "session".
-	SessionCookie string
 	// CORS2 and CORS3 are what the bridge's own answers on /api/v1 and
 	// elsewhere say to other origins. Zero: nothing.
 	CORS2, CORS3 CORS
@@ -119,9 +116,6 @@ func New(cfg Config) (*Core, error) {
 	if cfg.CookiePath == "" {
 		cfg.CookiePath = "/"
 	}
-	if cfg.SessionCookie == "" {
-		cfg.SessionCookie = "session"
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -132,10 +126,8 @@ func New(cfg Config) (*Core, error) {
 	for _, a := range cfg.Authenticators {
 		c.schemes[Scheme(a.Scheme())] = a
 	}
+	c.origins = protection(cfg.CORS2, cfg.CORS3)
 	var err error
-	if c.origins, err = protection(cfg.CORS2, cfg.CORS3); err != nil {
-		return nil, err
-	}
 	if c.minted, err = lru.New[string, mintedToken](cfg.Clients); err != nil {
 		return nil, err
 	}
@@ -208,13 +200,14 @@ func (c *Core) own(r Request, d *Decision, cred credential) *Refusal {
 		return c.tokenRefused(d, cred, err)
 	}
 	d.Claims = claims
-	if cred.cookie {
+	if !cred.cookie {
+		d.setCookies(r.Header, tokenCookie)
+	} else {
 		d.Scheme = JWT
+		d.oneToken(r.Header, cred.token)
 		if len(r.Header["Authorization"]) > 0 {
 			d.Remove = append(d.Remove, "Authorization") // one that was passed over
 		}
-	} else {
-		d.setCookies(r.Header, tokenCookie)
 	}
 	d.Verdict = PassOwn
 	return nil
@@ -229,7 +222,7 @@ func (c *Core) bridged(r Request, d *Decision, id Identity) *Refusal {
 	d.Claims = claims
 	d.Remove = append(d.Remove, "Authorization")
 	d.Set.Set("Authorization", "Bearer "+token)
-	d.setCookies(r.Header, c.authCookies()...)
+	d.setCookies(r.Header, authCookies()...)
 	d.StripSetCookie = []string{tokenCookie}
 	d.Again = &Renewal{claims: id.Claims, refused: claims.ID}
 	addAll(d.Client, c.Policy.Headers())

@@ -106,6 +106,8 @@ func TestAnonymous(t *testing.T) {
 	}{
 		{"nothing shown", dags, nil, []func(*bridge.Config){open}, "2"},
 		{"a credential that fails is not forgotten", dags, []string{"Authorization", bridgetest.Basic("alice", "no")}, []func(*bridge.Config){open}, ""},
+		{"nor is a bearer without a token", dags, []string{"Authorization", "Bearer "}, []func(*bridge.Config){open}, ""},
+		{"nor an empty cookie", dags, []string{"Cookie", "_token="}, []func(*bridge.Config){open}, ""},
 		{"nor is a token", dags, []string{"Authorization", "Bearer x"}, []func(*bridge.Config){open}, ""},
 		{"modern routes stay closed", "/ui/config", nil, []func(*bridge.Config){open}, ""},
 		{"jwt_only ends it", dags, nil, []func(*bridge.Config){open, bridgetest.JWTOnly(t)}, ""},

@@ -41,7 +41,8 @@ func (c *Core) credential(r Request, d *Decision) (credential, *Refusal) {
 		return credential{scheme: JWT, token: token}, nil
 	}
 	why := record.NoCredential
-	if header, ok := authorization(r.Header); ok {
+	header, shown := authorization(r.Header)
+	if shown {
 		d.Scheme = schemeOf(header)
 		if why = c.spoken(d.Scheme, d.Target.Class); why == "" {
 			return credential{scheme: d.Scheme, header: header}, nil
@@ -50,7 +51,7 @@ func (c *Core) credential(r Request, d *Decision) (credential, *Refusal) {
 	if from == gate.Cookie {
 		return credential{scheme: JWT, token: token, cookie: true}, nil
 	}
-	if why == record.NoCredential && c.spoken(anonymous, d.Target.Class) == "" {
+	if !shown && !carriesToken(r.Header) && c.spoken(anonymous, d.Target.Class) == "" {
 		return credential{scheme: anonymous}, nil
 	}
 	return credential{}, c.unauthenticated(why)
@@ -116,8 +117,8 @@ func carriesToken(h http.Header) bool {
 
 // authCookies are the cookies that say who somebody is: Airflow 3's own, those
 // of its Keycloak manager, FAB's session and Airflow 2's.
-func (c *Core) authCookies() []string {
-	return []string{tokenCookie, "_access_token", "_refresh_token", "session", c.SessionCookie}
+func authCookies() []string {
+	return []string{tokenCookie, "_access_token", "_refresh_token", "session"}
 }
 
 // deletedCookies are the Set-Cookie lines by which Airflow 3 takes a _token
@@ -134,6 +135,23 @@ func (c *Core) deletedCookies(secure bool) []string {
 		lines = append(lines, tokenCookie+`=""; HttpOnly; Max-Age=0; Path=/`+end)
 	}
 	return lines
+}
+
+// oneToken makes sure that the token which was judged is the only one that the
+// upstream can find, however it reads cookies.
+func (d *Decision) oneToken(h http.Header, token string) {
+	n := 0
+	for pair := range cookies(h) {
+		if named(pair, tokenCookie) {
+			n++
+		}
+	}
+	if n == 1 {
+		return // goes on byte for byte
+	}
+	d.setCookies(h, tokenCookie)
+	kept := append(d.Set["Cookie"], tokenCookie+"="+token)
+	d.Set["Cookie"] = []string{strings.Join(kept, "; ")}
 }
 
 // setCookies makes the upstream see the client's cookies without those of the
@@ -162,7 +180,7 @@ func cookies(h http.Header) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, line := range h["Cookie"] {
 			for pair := range strings.SplitSeq(line, ";") {
-				if pair = strings.TrimSpace(pair); pair != "" && !yield(pair) {
+				if pair = gate.Trim(pair); pair != "" && !yield(pair) {
 					return
 				}
 			}
@@ -170,10 +188,10 @@ func cookies(h http.Header) iter.Seq[string] {
 	}
 }
 
-// named compares as the most lenient reader would: a server that trims quotes or
-// folds case must not find a credential that we left.
+// named compares as the most lenient reader would: a server that trims whatever
+// is no letter, or folds case, must not find a credential that we left.
 func named(pair string, names ...string) bool {
 	name, _, _ := strings.Cut(pair, "=")
-	name = strings.Trim(name, "\" \t")
+	name = strings.TrimFunc(name, func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f })
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(name, n) })
 }

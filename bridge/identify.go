@@ -99,11 +99,14 @@ func (c *Core) resolve(ctx context.Context, p legacy.Principal) (legacy.User, er
 // sameOrigin refuses an unsafe method from another origin under any legacy
 // scheme: browsers send all of them unasked. Clients that name no origin go on.
 func (c *Core) sameOrigin(r Request) *Refusal {
-	host := r.Host
+	host, method := r.Host, r.Method
 	if h, err := c.hop(r); err == nil {
 		host = h.host
 	}
-	err := c.origins.Check(&http.Request{Method: r.Method, Host: host, Header: r.Header, URL: &url.URL{Path: "/"}})
+	if len(r.Header["Upgrade"]) > 0 {
+		method = http.MethodPost // a WebSocket begins as a GET, and obeys no other rule
+	}
+	err := c.origins.Check(&http.Request{Method: method, Host: host, Header: r.Header, URL: &url.URL{Path: "/"}})
 	if err != nil {
 		return NewRefusal(http.StatusForbidden, record.CrossOrigin, err,
 			"A request that changes something must not come from another origin with this kind of credential; use a token (POST /auth/token).")

@@ -12,19 +12,19 @@ import (
 // identityHeaders are what servers behind a proxy take an identity, or the
 // facts of a connection, from. Names are folded (see fold).
 var identityHeaders = map[string]bool{
-	"remote-user": true, "remote-name": true, "remote-email": true, "remote-groups": true,
-	"x-remote-user": true, "x-remote-name": true, "x-remote-email": true, "x-remote-groups": true,
-	"x-user": true, "x-email": true, "x-webauth-user": true, "x-authenticated-user": true, "x-authenticated-groups": true,
-	"x-authenticated-userid": true, "x-auth-user": true, "x-auth-email": true, "x-auth-username": true, "x-auth-groups": true,
-	"auth-user": true, "auth-type": true, "x-token-subject": true, "x-client-dn": true, "x-client-cert": true, "client-cert": true,
-	"x-real-ip": true, "forwarded": true, "x-http-method-override": true, "proxy-authorization": true, "x-proxy-user": true,
+	"x-email": true, "x-user": true, "x-user-id": true, "x-user-name": true, "x-username": true, "x-userinfo": true,
+	"auth-user": true, "auth-type": true, "eppn": true, "x-id-token": true, "x-access-token": true, "x-token-subject": true,
+	"x-proxy-user": true, "x-consumer-username": true, "x-credential-username": true, "proxy-authorization": true,
+	"x-real-ip": true, "true-client-ip": true, "x-client-ip": true, "forwarded": true, "x-scheme": true, "x-script-name": true,
+	"x-http-method": true, "x-http-method-override": true, "x-method-override": true, "x-http-user": true,
 }
 
 // identityPrefixes are families of such headers.
 var identityPrefixes = []string{
-	"x-forwarded-", "x-original-", "x-auth-request-", "x-authentik-", "x-pomerium-", "x-goog-authenticated-", "x-goog-iap-",
-	"x-amzn-oidc-", "x-ms-client-principal", "x-ms-token-", "cf-access-", "x-envoy-", "x-ssl-client-", "ssl-client-", "x-jetbridge-",
-	"x-rewrite-",
+	"remote-", "x-remote-", "http-remote-", "x-forwarded-", "x-original-", "x-rewrite-", "x-auth-", "x-authenticated-", "x-authentik-",
+	"x-webauth-", "x-client-cert", "x-client-dn", "x-client-verify", "x-client-subject", "client-cert", "client-dn", "client-verify",
+	"x-ssl-", "ssl-client-", "oidc-", "shib-", "x-shib-", "x-okta-", "x-vouch-", "x-pomerium-", "x-goog-authenticated-", "x-goog-iap-",
+	"x-amzn-oidc-", "x-ms-client-principal", "x-ms-token-", "cf-access-", "x-envoy-", "x-jetbridge-",
 }
 
 // maxHeaderName bounds what fold looks at; a longer name claims nothing that a
@@ -85,16 +85,33 @@ func (c *Core) scrub(r Request) (Decision, *Refusal) {
 	hop, err := c.hop(r)
 	if err != nil {
 		return d, NewRefusal(http.StatusBadRequest, record.BadGatewayHeaders, err,
-			"The forwarding headers of the proxy in front are missing, doubled or unreadable.")
+			"The Host, or a forwarding header of the proxy in front, is doubled or unreadable.")
 	}
 	d.ClientAddr, d.secure = hop.client, hop.proto == "https"
 	d.Set["X-Forwarded-For"] = []string{hop.client.String()}
 	d.Set["X-Forwarded-Proto"] = []string{hop.proto}
 	d.Set["X-Forwarded-Host"] = []string{hop.host}
-	if len(r.Header["X-Request-Id"]) == 0 {
+	if id := r.Header["X-Request-Id"]; !wellFormedID(id) {
+		if len(id) > 0 {
+			d.Remove = append(d.Remove, "X-Request-Id")
+		}
 		d.Set["X-Request-Id"] = []string{r.ID}
 	}
 	return d, nil
+}
+
+// wellFormedID says whether a client's own request id may reach the upstream's
+// logs.
+func wellFormedID(values []string) bool {
+	return len(values) == 1 && values[0] != "" && len(values[0]) <= 64 && strings.Trim(values[0], letters+"0123456789._-") == ""
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// isHost says whether s can be a Host: a name or an address, with or without a
+// port. HTTP/1.0 sends none. Who builds links from it must not be misled.
+func isHost(s string) bool {
+	return len(s) <= 255+6 && strings.Trim(s, letters+"0123456789._-:[]") == ""
 }
 
 // A hop is the client's side of the connection as the bridge believes it.
@@ -124,6 +141,9 @@ func (c *Core) hop(r Request) (hop, error) {
 	if r.Secure {
 		h.proto = "https"
 	}
+	if !isHost(h.host) {
+		return h, fmt.Errorf("the Host is no name or address")
+	}
 	if !c.Trusts(r.Peer) {
 		return h, nil
 	}
@@ -138,6 +158,9 @@ func (c *Core) hop(r Request) (hop, error) {
 	if host, ok, err := single(r.Header, "X-Forwarded-Host"); err != nil {
 		return h, err
 	} else if ok {
+		if !isHost(host) {
+			return h, fmt.Errorf("X-Forwarded-Host is no name or address")
+		}
 		h.host = host
 	}
 	client, err := c.client(r)

@@ -29,7 +29,7 @@ func TestScrub(t *testing.T) {
 	names := []string{
 		"Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
 		"X-Forwarded-Anything", "Forwarded", "X-Real-IP", "X-Original-URL", "X-Original-URI", "X-Envoy-Original-Path", "X-Auth-Request-User",
-		"X-Authenticated-User", "X-Goog-Authenticated-User-Email", "X-Amzn-Oidc-Data", "Cf-Access-Jwt-Assertion", "X-Jetbridge-Principal",
+		"X-Authenticated-User", "X-Authenticated-User-Name", "OIDC-Claim-Email", "Shib-User", "X-Client-Verify", "X-Ssl-Cert", "X-Goog-Authenticated-User-Email", "X-Amzn-Oidc-Data", "Cf-Access-Jwt-Assertion", "X-Jetbridge-Principal",
 	}
 	for _, target := range []string{"/", dags, "/ui/config", "/execution/x", "/api/v2/version"} {
 		for _, name := range names {
@@ -47,7 +47,7 @@ func TestScrub(t *testing.T) {
 			}
 		}
 	}
-	for _, harmless := range []string{"Accept", "User-Agent", "X-Requested-With", "Content-Type", "X-My-Forwarded", "Authorization", "Cookie"} {
+	for _, harmless := range []string{"X-User-Agent", "X-Client-Version", "X-Request-Id", "Accept", "User-Agent", "X-Requested-With", "Content-Type", "X-My-Forwarded", "Authorization", "Cookie"} {
 		req := bridgetest.Ask("GET", "/", harmless, "x")
 		if d := core.Decide(context.Background(), req); slices.Contains(d.Remove, harmless) {
 			t.Errorf("%q does not go upstream", harmless)
@@ -84,6 +84,7 @@ func TestOneHop(t *testing.T) {
 			client: "203.0.113.9", proto: "http", host: "airflow.example"},
 		{name: "an address with a port, version 6", peer: "10.0.0.1", headers: []string{"X-Forwarded-For", "[2001:db8::1]:80"},
 			client: "2001:db8::1", proto: "http", host: "airflow.example"},
+		{name: "a host that is a path refuses", peer: "10.0.0.1", headers: []string{"X-Forwarded-Host", "h/../x?y#z"}, refused: true},
 		{name: "garbage refuses", peer: "10.0.0.1", headers: []string{"X-Forwarded-For", "a"}, refused: true},
 		{name: "an empty hop refuses", peer: "10.0.0.1", headers: []string{"X-Forwarded-For", "1.1.1.1,"}, refused: true},
 		{name: "another scheme refuses", peer: "10.0.0.1", headers: []string{"X-Forwarded-Proto", "gopher"}, refused: true},
@@ -111,5 +112,30 @@ func TestOneHop(t *testing.T) {
 				t.Errorf("host %q, want %q", got, c.host)
 			}
 		})
+	}
+}
+
+// TestRequestID: a client's own id goes on if it is one, ours otherwise.
+func TestRequestID(t *testing.T) {
+	core := bridgetest.New(t).Core
+	for id, want := range map[string]string{
+		"":                       "id-of-the-request",
+		"4f2c-99.a_b":            "4f2c-99.a_b",
+		"a b":                    "id-of-the-request",
+		strings.Repeat("x", 100): "id-of-the-request",
+	} {
+		req := bridgetest.Ask("GET", "/")
+		if id != "" {
+			req.Header.Set("X-Request-Id", id)
+		}
+		d := core.Decide(context.Background(), req)
+		if got := strings.Join(d.Upstream(req.Header, "X-Request-Id"), "|"); got != want {
+			t.Errorf("%q goes on as %q, want %q", id, got, want)
+		}
+	}
+	req := bridgetest.Ask("GET", "/")
+	req.Host = "h/../x?y#z"
+	if d := core.Decide(context.Background(), req); d.Verdict != bridge.Refuse || d.Problem.Status != http.StatusBadRequest {
+		t.Errorf("an impossible Host: %v", d.Verdict)
 	}
 }

@@ -181,7 +181,7 @@ func (a *assembler) askUpstream(t *taker, s *snapshot, id *identity) error {
 	cfg := s.cfg
 	up, m := cfg.Airflow3, cfg.Modern
 	settings := exchange{
-		connection{up.URL.String(), up.CAFile, int64(up.IdleTimeout), int64(up.AnswerTimeout)},
+		s.connection,
 		signing{m.Secret.Reveal(), m.Algorithm, m.Audience, m.Issuer, up.AuthManager, int64(m.Leeway)},
 		cfg.BasePath, up.Users.Recheck, up.Users.OutageGrace,
 	}

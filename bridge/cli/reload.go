@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -68,7 +67,7 @@ func (r *reloader) watch(ctx context.Context) (end func(), err error) {
 // above it: a watch on the file itself would go with it.
 func (r *reloader) follow() {
 	folders := map[string]bool{}
-	for _, file := range append(r.cfg.Files, r.path) {
+	for _, file := range r.files() {
 		folders[filepath.Dir(file)] = true
 		if real, err := filepath.EvalSymlinks(file); err == nil {
 			folders[filepath.Dir(real)] = true
@@ -108,11 +107,20 @@ func (r *reloader) loop(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
+// files are those by which the configuration in force came about.
+func (r *reloader) files() []string {
+	files := append(slices.Clone(r.cfg.Files), r.path)
+	if ca := r.cfg.Airflow3.CAFile; ca != "" {
+		files = append(files, ca)
+	}
+	return files
+}
+
 // state tells the files that matter from what they were: an event in their
 // folders may be about a neighbour, the store not least.
 func (r *reloader) state() string {
 	var b strings.Builder
-	for _, file := range append(slices.Clone(r.cfg.Files), r.path) {
+	for _, file := range r.files() {
 		info, err := os.Stat(file) // of what a link leads to
 		if err != nil {
 			fmt.Fprintln(&b, file)
@@ -132,10 +140,6 @@ func (r *reloader) reload(why string) {
 	}
 	r.seen = state
 	cfg, err := r.program.load(r.path)
-	if err == nil && why == byFile && reflect.DeepEqual(cfg, r.cfg) {
-		r.failed = ""
-		return
-	}
 	var s *snapshot
 	if err == nil {
 		s, err = a.snapshot(cfg)
@@ -144,6 +148,7 @@ func (r *reloader) reload(why string) {
 		r.refuse(why, err)
 		return
 	}
+	a.level.Set(cfg.Log.Level)
 	a.warn(s)
 	for _, key := range config.NeedsRestart(r.cfg, cfg) {
 		a.log.Warn("changed, but in force only after a restart", "key", key)

@@ -68,12 +68,15 @@ type assembler struct {
 	metrics *metrics.Metrics
 	sink    record.Sink
 	log     *slog.Logger
+	level   *slog.LevelVar // of log
 	now     func() time.Time
 }
 
 // serve serves cfg, and what becomes of it, until ctx ends.
 func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) error {
-	log := p.logger(cfg.Log.Format, cfg.Log.Level)
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.Level)
+	log := p.logger(cfg.Log.Format, level)
 	kept, err := store.Open(ctx, store.Config{DSN: cfg.Store.DSN.Reveal(), Dir: filepath.Dir(with.path)})
 	if err != nil {
 		return failed(err)
@@ -89,7 +92,7 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	counts := metrics.New(metrics.Config{
 		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: hasher.Running, HashesWaiting: hasher.Waiting,
 	})
-	a := &assembler{hasher: hasher, metrics: counts, sink: record.Fanout{lines, counts, kept}, log: log, now: time.Now}
+	a := &assembler{hasher: hasher, metrics: counts, sink: record.Fanout{lines, counts, kept}, log: log, level: level, now: time.Now}
 	err = a.run(ctx, p, cfg, with)
 	return failed(errors.Join(err, lines.Close(), kept.Close()))
 }

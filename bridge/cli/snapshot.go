@@ -27,14 +27,15 @@ import (
 
 // A snapshot is one configuration at work.
 type snapshot struct {
-	cfg       *config.Config
-	handler   http.Handler
-	core      *bridge.Core
-	key       *token.Key
-	transport *http.Transport
-	identity  identity // who asks for users, and where
-	warnings  []string
-	release   func()
+	cfg        *config.Config
+	handler    http.Handler
+	core       *bridge.Core
+	key        *token.Key
+	transport  *http.Transport
+	connection connection
+	identity   identity // who asks for users, and where
+	warnings   []string
+	release    func()
 }
 
 // snapshot makes everything that one configuration needs. What an earlier
@@ -50,7 +51,10 @@ func (a *assembler) snapshot(cfg *config.Config) (s *snapshot, err error) {
 	if s.key, err = a.key(t, cfg); err != nil {
 		return nil, err
 	}
-	if s.transport, err = a.transport(t, cfg); err != nil {
+	if s.connection, err = connect(cfg.Airflow3); err != nil {
+		return nil, err
+	}
+	if s.transport, err = a.transport(t, s); err != nil {
 		return nil, err
 	}
 	if s.identity, err = a.identity(t, s); err != nil {
@@ -109,22 +113,31 @@ const clients = 131_072
 
 // connection are the settings of a way to the upstream.
 type connection struct {
-	url, caFile  string
+	url, ca      string // the authority's certificates themselves: the file may change
 	idle, answer int64
 }
 
-func (a *assembler) transport(t *taker, cfg *config.Config) (*http.Transport, error) {
-	up := cfg.Airflow3
-	settings := connection{up.URL.String(), up.CAFile, int64(up.IdleTimeout), int64(up.AnswerTimeout)}
-	return take(t, settings, func() (*http.Transport, func(), error) {
+// connect finds the settings of the way to Airflow 3.
+func connect(up config.Airflow3) (connection, error) {
+	c := connection{url: up.URL.String(), idle: int64(up.IdleTimeout), answer: int64(up.AnswerTimeout)}
+	if up.CAFile == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(up.CAFile)
+	if err != nil {
+		return c, fmt.Errorf("airflow3.ca_file: %w", err)
+	}
+	c.ca = string(pem)
+	return c, nil
+}
+
+func (a *assembler) transport(t *taker, s *snapshot) (*http.Transport, error) {
+	up := s.cfg.Airflow3
+	return take(t, s.connection, func() (*http.Transport, func(), error) {
 		c := proxy.TransportConfig{IdleTimeout: up.IdleTimeout, HeaderTimeout: up.AnswerTimeout}
-		if up.CAFile != "" {
-			pem, err := os.ReadFile(up.CAFile)
-			if err != nil {
-				return nil, nil, fmt.Errorf("airflow3.ca_file: %w", err)
-			}
+		if s.connection.ca != "" {
 			pool := x509.NewCertPool()
-			if !pool.AppendCertsFromPEM(pem) {
+			if !pool.AppendCertsFromPEM([]byte(s.connection.ca)) {
 				return nil, nil, errors.New("airflow3.ca_file: " + up.CAFile + " holds no certificate in PEM form")
 			}
 			c.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}

@@ -132,7 +132,7 @@ func (p *Program) differences(found []difference, asJSON bool) error {
 		w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "NAME\tDIFFERS\tID\tID IN 3\tROLES\tROLES IN 3")
 		for _, d := range found {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", record.Clip(d.Name), strings.Join(d.Kinds, ","), d.ID, d.ID3, strings.Join(d.Roles, ","), strings.Join(d.Roles3, ","))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(d.Name), strings.Join(d.Kinds, ","), d.ID, d.ID3, strings.Join(d.Roles, ","), strings.Join(d.Roles3, ","))
 		}
 		if err := w.Flush(); err != nil {
 			return failed(err)

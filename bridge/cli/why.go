@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +55,14 @@ The last 10,000 refusals are kept (store.dsn). Exit code 1: no such refusal.`,
 	return cmd
 }
 
+// printable keeps what a client wrote from steering the terminal (C-45).
+func printable(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
 func (p *Program) explain(r store.Refusal, asJSON bool) error {
 	if asJSON {
 		return p.json(map[string]any{
@@ -73,7 +84,7 @@ func (p *Program) explain(r store.Refusal, asJSON bool) error {
 		{"cause", r.Err},
 	} {
 		if line[1] != "" {
-			fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
+			fmt.Fprintf(w, "%s\t%s\n", line[0], printable(line[1]))
 		}
 	}
 	if err := w.Flush(); err != nil {

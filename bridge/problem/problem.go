@@ -36,10 +36,9 @@ type Problem struct {
 
 // What Airflow 3 itself answers (airflow/api_fastapi/core_api/security.py).
 var (
-	NotAuthenticated   = Problem{Status: http.StatusUnauthorized, Detail: "Not authenticated", Verbatim: true}
-	TokenExpired       = Problem{Status: http.StatusUnauthorized, Detail: "Token Expired", Verbatim: true}
-	InvalidToken       = Problem{Status: http.StatusForbidden, Detail: "Invalid JWT token", Verbatim: true}
-	InvalidCredentials = Problem{Status: http.StatusUnauthorized, Detail: "Invalid credentials", Verbatim: true}
+	NotAuthenticated = Problem{Status: http.StatusUnauthorized, Detail: "Not authenticated", Verbatim: true}
+	TokenExpired     = Problem{Status: http.StatusUnauthorized, Detail: "Token Expired", Verbatim: true}
+	InvalidToken     = Problem{Status: http.StatusForbidden, Detail: "Invalid JWT token", Verbatim: true}
 )
 
 // ErrorHeader names, on an answer of 502, 503 or 504, what the bridge itself

@@ -47,7 +47,6 @@ func TestWriteV2(t *testing.T) {
 		{"not authenticated", problem.NotAuthenticated, 401, `{"detail":"Not authenticated"}`},
 		{"expired", problem.TokenExpired, 401, `{"detail":"Token Expired"}`},
 		{"invalid", problem.InvalidToken, 403, `{"detail":"Invalid JWT token"}`},
-		{"wrong password", problem.InvalidCredentials, 401, `{"detail":"Invalid credentials"}`},
 		{"our own", problem.Problem{Status: 400, Detail: `Use <token> & "Bearer"`}, 400, `{"detail":"Use <token> & \"Bearer\""}`},
 		{"none", problem.Problem{}, 500, `{"detail":"Internal Server Error"}`},
 		{"a success", problem.Problem{Status: 200, Detail: "x"}, 500, `{"detail":"Internal Server Error"}`},

@@ -13,7 +13,6 @@ const (
 	NeedsProxy        Reason = "needs_proxy"         // /api/v1 asked through /auth/verify
 	CrossOrigin       Reason = "cross_origin"        // an unsafe method from another origin
 	BadRequest        Reason = "bad_request"         // unreadable body or the like
-	TooManyRequests   Reason = "too_many_requests"
 )
 
 // What was wrong with the credential.
@@ -45,6 +44,5 @@ const (
 	UpstreamUnreachable  Reason = "upstream_unreachable"
 	UpstreamTimeout      Reason = "upstream_timeout"
 	UpstreamRefusedToken Reason = "upstream_refused_token"
-	Draining             Reason = "draining"
 	Fault                Reason = "fault" // anything else: a defect
 )

@@ -105,6 +105,9 @@ func dotted(p string) bool {
 
 // again decodes what can be decoded and leaves the rest.
 func again(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -139,9 +142,17 @@ func unhex(b byte) (byte, bool) {
 	return 0, false
 }
 
-// fold writes p as a server would see it that ignores case and empty segments.
+// fold writes p as a server would see it that ignores case, empty segments and
+// the parameters of a segment.
 func fold(p string) string {
 	p = strings.ToLower(p)
+	if strings.Contains(p, ";") {
+		segments := strings.Split(p, "/")
+		for i := range segments {
+			segments[i], _, _ = strings.Cut(segments[i], ";")
+		}
+		p = strings.Join(segments, "/")
+	}
 	for strings.Contains(p, "//") {
 		p = strings.ReplaceAll(p, "//", "/")
 	}

@@ -96,7 +96,7 @@ func (t *Table) Match(method, rawPath string) (Target, error) {
 	if target.Class == Public {
 		// Airflow 3 answers "//api/v2/dags" and "/API/v2/dags" with its start
 		// page. Whoever cleans paths on the way there must not make more of it.
-		folded := path{text: fold(p.text), slash: math.MaxInt}
+		folded := path{text: fold(again(p.text)), slash: math.MaxInt}
 		if loose, _ := t.folded.closest(method, folded); loose.Class != Public {
 			return Target{V1: loose.V1, Family: "bad"}, fmt.Errorf("%w: almost a path of class %s", ErrBadPath, loose.Class)
 		}

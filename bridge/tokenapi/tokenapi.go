@@ -4,7 +4,7 @@
 // A legacy credential in the header with an empty body is judged by the bridge;
 // that is how a Kerberos client gets its token. A user and password in the body
 // are judged by the bridge or by Airflow 3, as configured; what the bridge does
-// not understand in a body, and whom it does not know, is Airflow 3's to answer.
+// not understand in a body, and whom it does not let in, is Airflow 3's to answer.
 // Answers have the shape of Airflow 3's: 201 {"access_token": …}.
 package tokenapi
 
@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/jetbridge/jetbridge/bridge"
-	"github.com/jetbridge/jetbridge/bridge/problem"
 	"github.com/jetbridge/jetbridge/bridge/record"
 	"github.com/jetbridge/jetbridge/bridge/route"
 	"github.com/jetbridge/jetbridge/legacy"
@@ -78,33 +77,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case no == nil:
 		h.issue(w, r, ask, id)
-	case len(body) > 0 && notOurs[no.Reason]:
+	case len(body) > 0 && (no.Problem.Status == http.StatusUnauthorized || no.Problem.Status == http.StatusForbidden):
+		// Airflow 3 answers whoever the bridge would not: it may know the user,
+		// and nobody can tell from the answer whether the bridge does.
 		h.upstream(w, r, body)
-	case len(body) > 0 && no.Problem.Status == http.StatusUnauthorized:
-		// As Airflow says it, and without a challenge: the form was right.
-		h.refused(w, r, ask, &bridge.Refusal{Problem: problem.InvalidCredentials, Reason: no.Reason, Cause: no.Cause})
 	default:
 		h.refused(w, r, ask, no)
 	}
 }
 
-// notOurs are the reasons for which a password in a body is Airflow 3's to judge:
-// the bridge does not know the user, or judges no passwords here.
-var notOurs = map[record.Reason]bool{
-	record.UnknownUser: true, record.NoUpstreamUser: true, record.SchemeNotSpoken: true, record.SchemeSwitchedOff: true,
-}
-
 // password finds the user and password of a body, as the Basic credential that
 // they amount to. Whatever else is in a body is for Airflow 3 to judge.
 func (h *Handler) password(body []byte) (legacy.Credential, bool) {
-	var in struct {
-		Username string `json:"username"`
-		Password string `json:"password"`
-	}
-	if !h.Bridge || json.Unmarshal(body, &in) != nil || in.Username == "" || in.Password == "" {
+	var in map[string]json.RawMessage // names in exact letters, the last of a name, as Airflow reads them
+	var username, password string
+	if !h.Bridge || json.Unmarshal(body, &in) != nil || json.Unmarshal(in["username"], &username) != nil || json.Unmarshal(in["password"], &password) != nil {
 		return legacy.Credential{}, false
 	}
-	return legacy.PasswordCredential(in.Username, in.Password)
+	if username == "" || password == "" {
+		return legacy.Credential{}, false
+	}
+	return legacy.PasswordCredential(username, password)
 }
 
 // issue answers with a token of its own, used by nobody else.

@@ -109,7 +109,11 @@ func TestTokenAPI(t *testing.T) {
 
 		{name: "password for airflow 3", body: `{"username":"alice","password":"alice"}`, status: upstream, text: `{"username":"alice","password":"alice"}`},
 		{name: "password for the bridge", judge: true, body: `{"username":"alice","password":"alice"}`, status: 201, subject: "1", lifetime: 24 * time.Hour},
-		{name: "wrong password", judge: true, body: `{"username":"alice","password":"no"}`, status: 401, text: `{"detail":"Invalid credentials"}`, reason: record.WrongPassword},
+		{name: "whom the bridge refuses airflow 3 answers", judge: true, body: `{"username":"alice","password":"no"}`, status: upstream, text: "alice"},
+		{name: "names in other letters are airflow 3's to answer", judge: true, body: `{"Username":"alice","password":"alice"}`, status: upstream},
+		{name: "the last of a name counts, as for airflow 3", judge: true, body: `{"username":"alice","username":"bob","password":"bob"}`, status: 201, subject: "2", lifetime: 24 * time.Hour},
+		{name: "but not that of another name", judge: true, body: `{"username":"alice","Username":"bob","password":"bob"}`, status: upstream},
+		{name: "cannot tell, in a body", judge: true, body: `{"username":"down","password":"x"}`, status: 503, reason: record.SourceUnavailable},
 		{name: "a name that airflow 3 lacks is its to answer", judge: true, body: `{"username":"mallory","password":"mallory"}`, status: upstream, text: "mallory"},
 		{name: "a form is airflow 3's to answer", judge: true, body: "username=a&password=b", status: upstream, text: "username=a"},
 		{name: "so is a body without a password", judge: true, body: `{"username":"alice"}`, status: upstream},

@@ -61,7 +61,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		bridge.WriteRefusal(w, r.Method, h.Version, d)
 		return
 	}
-	pass(w, r, d)
+	if h.Core.Trusts(ask.Peer) {
+		sendOn(w.Header(), r.Header, d)
+	}
+	answer(w, d)
 }
 
 // judge asks the core about the request that the gateway holds.
@@ -94,7 +97,7 @@ func (h *Handler) judge(r *http.Request, ask *bridge.Request) (bridge.Decision, 
 // replaces.
 func gatewayHeader(name string) bool {
 	switch name {
-	case "Authorization", "Cookie", "Forwarded", "X-Real-Ip",
+	case "Authorization", "Cookie", "X-Request-Id", "Forwarded", "X-Real-Ip",
 		"X-Original-Method", "X-Original-Uri", "X-Original-Url",
 		"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Method", "X-Forwarded-Port", "X-Forwarded-Prefix",
 		"X-Forwarded-Proto", "X-Forwarded-Server", "X-Forwarded-Uri", "X-Forwarded-Ssl", "X-Forwarded-Scheme":
@@ -147,16 +150,20 @@ func token(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
 }
 
-// pass answers 200 with what must be sent on.
-func pass(w http.ResponseWriter, r *http.Request, d bridge.Decision) {
+// sendOn says with which credential the gateway must send the request on.
+func sendOn(out, in http.Header, d bridge.Decision) {
+	for _, name := range []string{"Authorization", "Cookie"} {
+		if values := d.Upstream(in, name); len(values) > 0 {
+			out[name] = []string{strings.Join(values, "; ")}
+		}
+	}
+}
+
+// answer says 200 and who it is.
+func answer(w http.ResponseWriter, d bridge.Decision) {
 	out := w.Header()
 	for name, values := range d.Client {
 		out[name] = append(out[name], values...)
-	}
-	for _, name := range []string{"Authorization", "Cookie"} {
-		if values := d.Upstream(r.Header, name); len(values) > 0 {
-			out[name] = []string{strings.Join(values, "; ")}
-		}
 	}
 	who := identity{
 		Principal: d.Principal.Name, Subject: d.Claims.Subject, Scheme: string(d.Scheme), Class: string(d.Target.Class),

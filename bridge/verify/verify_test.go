@@ -88,7 +88,8 @@ func TestVerify(t *testing.T) {
 // TestAnswer: what a 200 carries.
 func TestAnswer(t *testing.T) {
 	w := bridgetest.New(t)
-	res, body, rec := verified(t, w, stranger, header("Authorization", bridgetest.Basic("bob", "bob"), "Cookie", "a=1; _token=x; session=y"))
+	dag := []string{"X-Original-Method", "GET", "X-Original-Uri", "/api/v2/dags"}
+	res, body, rec := verified(t, w, gateway, header(append(dag, "Authorization", bridgetest.Basic("bob", "bob"), "Cookie", "a=1; _token=x; session=y")...))
 	claims, err := w.Key.Verify(strings.TrimPrefix(res.Header.Get("Authorization"), "Bearer "))
 	if err != nil || claims.Subject != "2" {
 		t.Fatalf("Authorization %q: %+v, %v", res.Header.Get("Authorization"), claims, err)
@@ -111,9 +112,14 @@ func TestAnswer(t *testing.T) {
 	}
 
 	own := w.Sign(t, "9", time.Hour)
-	res, _, _ = verified(t, w, stranger, header("Cookie", "_token="+own))
+	res, _, _ = verified(t, w, gateway, header(append(dag, "Cookie", "_token="+own)...))
 	if res.StatusCode != 200 || res.Header.Get("Authorization") != "" || res.Header.Get("Cookie") != "_token="+own {
 		t.Errorf("a client's own cookie: %d %v", res.StatusCode, res.Header)
+	}
+	// A stranger learns who it is, and is given no token.
+	res, body, _ = verified(t, w, stranger, header("Authorization", bridgetest.Basic("bob", "bob"), "Cookie", "a=1"))
+	if res.StatusCode != 200 || res.Header.Get("Authorization") != "" || res.Header.Get("Cookie") != "" || !strings.Contains(body, `"principal":"bob"`) {
+		t.Errorf("a stranger: %d %v %s", res.StatusCode, res.Header, body)
 	}
 	if _, err := verify.New(verify.Config{}); err == nil {
 		t.Error("a handler without a core")

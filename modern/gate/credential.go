@@ -38,7 +38,7 @@ func Credential(h http.Header, cookie string) (token string, from Source, err er
 	if len(authorizations) == 1 {
 		// One space parts scheme and token; a tab does not.
 		scheme, token, _ := strings.Cut(authorizations[0], " ")
-		if token = strings.TrimSpace(token); token != "" && strings.EqualFold(scheme, "bearer") {
+		if token = Trim(token); token != "" && strings.EqualFold(scheme, "bearer") {
 			return token, Bearer, nil
 		}
 	}
@@ -55,12 +55,29 @@ func cookieValue(lines []string, name string) string {
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
 			key, v, ok := strings.Cut(pair, "=")
-			if ok && strings.TrimSpace(key) == name {
-				value = unquote(strings.TrimSpace(v))
+			if ok && Trim(key) == name {
+				value = unquote(Trim(v))
 			}
 		}
 	}
 	return value
+}
+
+// Trim takes away what Python's str.strip takes from a header, which its servers
+// decode as Latin-1: byte by byte, so that a lone 0xA0 is white space. Whoever
+// trims otherwise finds another cookie than Airflow does.
+func Trim(s string) string {
+	for s != "" && space(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && space(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func space(b byte) bool {
+	return b == ' ' || '\t' <= b && b <= '\r' || 0x1c <= b && b <= 0x1f || b == 0x85 || b == 0xa0
 }
 
 // unquote takes a cookie's quotes away. Escapes stay: a token has none, so that
