@@ -13,7 +13,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/jetbridge/jetbridge/bridge"
@@ -64,7 +66,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case len(body) > 0:
 		var ok bool
-		if cred, ok = h.password(body); !ok {
+		if cred, ok = h.password(r.Header.Get("Content-Type"), body); !ok {
 			h.upstream(w, r, body)
 			return
 		}
@@ -88,16 +90,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // password finds the user and password of a body, as the Basic credential that
 // they amount to. Whatever else is in a body is for Airflow 3 to judge.
-func (h *Handler) password(body []byte) (legacy.Credential, bool) {
+func (h *Handler) password(contentType string, body []byte) (legacy.Credential, bool) {
+	if !h.Bridge || !isJSON(contentType) {
+		return legacy.Credential{}, false
+	}
 	var in map[string]json.RawMessage // names in exact letters, the last of a name, as Airflow reads them
 	var username, password string
-	if !h.Bridge || json.Unmarshal(body, &in) != nil || json.Unmarshal(in["username"], &username) != nil || json.Unmarshal(in["password"], &password) != nil {
+	if json.Unmarshal(body, &in) != nil || json.Unmarshal(in["username"], &username) != nil || json.Unmarshal(in["password"], &password) != nil {
 		return legacy.Credential{}, false
 	}
 	if username == "" || password == "" {
 		return legacy.Credential{}, false
 	}
 	return legacy.PasswordCredential(username, password)
+}
+
+// isJSON says what FastAPI takes for JSON.
+func isJSON(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	subtype, ok := strings.CutPrefix(kind, "application/")
+	return err == nil && ok && (subtype == "json" || strings.HasSuffix(subtype, "+json"))
 }
 
 // issue answers with a token of its own, used by nobody else.

@@ -58,6 +58,9 @@ func post(t *testing.T, url, body string, headers ...string) (*http.Response, st
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
+	if body != "" && req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +119,8 @@ func TestTokenAPI(t *testing.T) {
 		{name: "cannot tell, in a body", judge: true, body: `{"username":"down","password":"x"}`, status: 503, reason: record.SourceUnavailable},
 		{name: "a name that airflow 3 lacks is its to answer", judge: true, body: `{"username":"mallory","password":"mallory"}`, status: upstream, text: "mallory"},
 		{name: "a form is airflow 3's to answer", judge: true, body: "username=a&password=b", status: upstream, text: "username=a"},
+		{name: "so is JSON that does not say so", judge: true, headers: []string{"Content-Type", "text/plain"}, body: `{"username":"alice","password":"alice"}`, status: upstream},
+		{name: "but not a dialect of JSON", judge: true, headers: []string{"Content-Type", "Application/vnd.api+JSON"}, body: `{"username":"alice","password":"alice"}`, status: 201, subject: "1", lifetime: 24 * time.Hour},
 		{name: "so is a body without a password", judge: true, body: `{"username":"alice"}`, status: upstream},
 		{name: "and a name that Basic cannot carry", judge: true, body: `{"username":"a:b","password":"x"}`, status: upstream},
 		{name: "nor is a password judged that token_schemes leaves out", judge: true, change: onlyKerberos, body: `{"username":"alice","password":"alice"}`, status: upstream},
