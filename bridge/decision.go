@@ -17,7 +17,8 @@ import (
 // can be read or written. Header is not changed by the core.
 type Request struct {
 	Method string
-	// RawPath and RawQuery are the target's parts byte for byte as they came.
+	// RawPath and RawQuery are the target's parts byte for byte as they came;
+	// empty for a target that has no path (CONNECT, "OPTIONS *").
 	RawPath, RawQuery string
 	// Host is the Host header or :authority.
 	Host   string
@@ -127,13 +128,19 @@ func (d Decision) Upstream(h http.Header, name string) []string {
 	return h[name]
 }
 
-// targetOf splits the request's target where it was split by nobody yet. A
-// target that is no path (CONNECT, the absolute form of a forward proxy) is
-// read as net/http understood it.
+// targetOf splits the request's target where it was split by nobody yet. Of the
+// absolute form (RFC 9112 section 3.2.2) scheme and authority are cut off; not
+// by r.URL, which keeps not every byte of a path.
 func targetOf(r *http.Request) (rawPath, rawQuery string) {
-	if !strings.HasPrefix(r.RequestURI, "/") {
-		return r.URL.EscapedPath(), r.URL.RawQuery
+	if strings.HasPrefix(r.RequestURI, "/") {
+		rawPath, rawQuery, _ = strings.Cut(r.RequestURI, "?")
+		return rawPath, rawQuery
 	}
-	rawPath, rawQuery, _ = strings.Cut(r.RequestURI, "?")
-	return rawPath, rawQuery
+	_, rest, ok := strings.Cut(r.RequestURI, "://")
+	if !ok || r.URL.Scheme == "" || r.URL.Host == "" {
+		return "", ""
+	}
+	rest, rawQuery, _ = strings.Cut(rest, "?")
+	_, path, _ := strings.Cut(rest, "/")
+	return "/" + path, rawQuery
 }

@@ -31,7 +31,7 @@ type snapshot struct {
 	handler    http.Handler
 	core       *bridge.Core
 	key        *token.Key
-	transport  *http.Transport
+	transport  *proxy.Transport
 	connection connection
 	identity   identity // who asks for users, and where
 	warnings   []string
@@ -131,16 +131,16 @@ func connect(up config.Airflow3) (connection, error) {
 	return c, nil
 }
 
-func (a *assembler) transport(t *taker, s *snapshot) (*http.Transport, error) {
+func (a *assembler) transport(t *taker, s *snapshot) (*proxy.Transport, error) {
 	up := s.cfg.Airflow3
-	return take(t, s.connection, func() (*http.Transport, func(), error) {
+	return take(t, s.connection, func() (*proxy.Transport, func(), error) {
 		c := proxy.TransportConfig{IdleTimeout: up.IdleTimeout, HeaderTimeout: up.AnswerTimeout}
 		if s.connection.ca != "" {
 			pool := x509.NewCertPool()
 			if !pool.AppendCertsFromPEM([]byte(s.connection.ca)) {
 				return nil, nil, errors.New("airflow3.ca_file: " + up.CAFile + " holds no certificate in PEM form")
 			}
-			c.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+			c.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 		}
 		transport := proxy.NewTransport(c)
 		return transport, transport.CloseIdleConnections, nil

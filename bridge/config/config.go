@@ -134,7 +134,8 @@ type UpstreamUsers struct {
 	Schema string `yaml:"schema"`
 	// Recheck is how old an answer may be.
 	Recheck time.Duration `yaml:"recheck"`
-	// OutageGrace is how long a known answer is used while the source is down.
+	// OutageGrace is how much longer than Recheck a known answer is used while
+	// the source is down.
 	OutageGrace time.Duration `yaml:"outage_grace"`
 }
 

@@ -57,8 +57,8 @@ type UpstreamConfig struct {
 	Verify func(token string) (subject string, extra map[string]any, err error)
 	// Recheck is how long an accepted password is believed. Zero: 5 min.
 	Recheck time.Duration
-	// OutageGrace is how long an accepted password is believed while Airflow 3
-	// cannot be asked, from when it last accepted it. Zero: not beyond Recheck.
+	// OutageGrace is how much longer than Recheck an accepted password is
+	// believed while Airflow 3 cannot be asked. Zero: not at all.
 	OutageGrace time.Duration
 	// Timeout bounds one exchange, the wait for its turn included. Zero: 10 s,
 	// or Recheck if that is less.

@@ -115,8 +115,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, d, failure{http.StatusInternalServerError, record.Fault, "the proxy was given no passing decision"})
 		return
 	}
-	if raw := bridge.RequestOf(r, "").RawPath; !strings.HasPrefix(raw, "/") {
+	facts := bridge.RequestOf(r, "")
+	if !strings.HasPrefix(facts.RawPath, "/") {
 		p.refuse(w, r, d, failure{http.StatusBadRequest, record.BadPath, "the request's target has no path"})
+		return
+	}
+	if !p.aim(new(url.URL), facts.RawPath, facts.RawQuery) {
+		p.refuse(w, r, d, failure{http.StatusBadRequest, record.BadPath, "the request's path would not go on as it came"})
 		return
 	}
 	if r.ContentLength < 0 && r.ProtoMajor == 1 {
@@ -156,22 +161,24 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	}
 }
 
-// aim points u at the upstream with the client's path and query as they came.
-func (p *Proxy) aim(u *url.URL, path, query string) {
+// aim points u at the upstream with the client's path and query as they came,
+// and says whether it could.
+func (p *Proxy) aim(u *url.URL, path, query string) bool {
 	// A raw '#' is not allowed in a target (RFC 9112 section 3.2); servers differ in whether a
 	// fragment starts there, so it goes on as what it was judged as: a byte of the path.
 	path = p.base + strings.ReplaceAll(path, "#", "%23")
 	u.Scheme, u.Host, u.User = p.upstream.Scheme, p.upstream.Host, nil
 	u.RawQuery = query
-	u.Opaque = path
-	if strings.HasPrefix(path, "//") {
-		// Opaque would be taken for an address. RawPath keeps every byte that
-		// RFC 3986 allows in a path and escapes the others.
-		u.Opaque, u.RawPath = "", path
-		if decoded, err := url.PathUnescape(path); err == nil {
-			u.Path = decoded
-		}
+	if !strings.HasPrefix(path, "//") {
+		u.Opaque = path
+		return true
 	}
+	// Opaque would be taken for an address. RawPath counts only when it holds
+	// nothing but what RFC 3986 allows in a path; else all of Path is escaped
+	// anew, which makes a slash of "%2F".
+	u.Opaque, u.RawPath = "", path
+	u.Path, _ = url.PathUnescape(path)
+	return u.EscapedPath() == path
 }
 
 // carry removes what the upstream must not see and sets what it must.

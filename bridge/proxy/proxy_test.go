@@ -145,7 +145,7 @@ func TestTarget(t *testing.T) {
 		{"", "/a//b;x=1/./c", "/a//b;x=1/./c"},
 		{"", "//a/b", "//a/b"},
 		{"", "//a%2Fb//c?d", "//a%2Fb//c?d"},
-		{"", `//a/{b}`, `//a/%7Bb%7D`},
+		{"/sub", `//a%2F{b}`, `/sub//a%2F{b}`},
 		{"", `/a|b{c}"<>^` + "`", `/a|b{c}"<>^` + "`"},
 		{"", "/\xe4%E4%C3%A4", "/\xe4%E4%C3%A4"},
 		{"", "/a:b@c!$&'()*+,~", "/a:b@c!$&'()*+,~"},
@@ -156,6 +156,10 @@ func TestTarget(t *testing.T) {
 		{"", "/a#b", "/a%23b"},
 		{"", "/a?b#c", "/a?b#c"},
 		{"", "http://elsewhere.example/a%2Fb?q=%zz", "/a%2Fb?q=%zz"},
+		{"", `HTTP://elsewhere.example:80/api/v2/da"gs/%2F`, `/api/v2/da"gs/%2F`},
+		{"", "http://elsewhere.example//a/b?c://d/e", "//a/b?c://d/e"},
+		{"", "http://elsewhere.example", "/"},
+		{"", "http://elsewhere.example?a/b", "/?a/b"},
 		{"/sub", "/a%2Fb?c", "/sub/a%2Fb?c"},
 		{"/s%2Fub/", "//a", "/s%2Fub//a"},
 		{"/", "/a", "/a"},
@@ -180,15 +184,24 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-func TestTargetWithoutPath(t *testing.T) {
-	up := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the upstream was asked") })
+// TestTargetRefused: what has no path, or one that net/http would write
+// otherwise than it came.
+func TestTargetRefused(t *testing.T) {
+	up := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("the upstream was asked %q", r.RequestURI) })
 	f := newFront(t, up, asIs(), proxy.Config{})
-	_, r := sendRaw(t, f, "CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\n")
-	if line, _ := r.ReadString('\n'); line != "HTTP/1.1 400 Bad Request\r\n" {
-		t.Errorf("answered %q", line)
-	}
-	if rec := <-f.records; rec.Reason != record.BadPath || rec.Origin != "bridge" {
-		t.Errorf("recorded %q from %q", rec.Reason, rec.Origin)
+	f.Config.DisableGeneralOptionsHandler = true
+	for _, request := range []string{
+		"CONNECT db.example:5432", "CONNECT http://h/a", "OPTIONS *", "GET x:/a", "GET x:a", "GET x:/a?b://c/d",
+		`GET //x/%2fy"z`, "GET //a/{b}", "GET //\xe4/%2F", `GET http://h//x/%2F"`, "GET //a^b",
+	} {
+		_, r := sendRaw(t, f, request+" HTTP/1.1\r\nHost: h\r\n\r\n")
+		if line, _ := r.ReadString('\n'); line != "HTTP/1.1 400 Bad Request\r\n" {
+			t.Errorf("%q: answered %q", request, line)
+			continue
+		}
+		if rec := <-f.records; rec.Reason != record.BadPath || rec.Origin != "bridge" {
+			t.Errorf("%q: recorded %q from %q", request, rec.Reason, rec.Origin)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -307,72 +305,3 @@ func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
 }
-
-func TestConnectionsAreReused(t *testing.T) {
-	peers := map[string]bool{}
-	up := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		peers[r.RemoteAddr] = true
-		io.Copy(w, r.Body)
-	})
-	f := newFront(t, up, asIs(), proxy.Config{})
-	for range 10 {
-		do(t, newRequest(t, "POST", f.URL, strings.NewReader("body")))
-	}
-	if len(peers) != 1 {
-		t.Errorf("10 requests took %d connections", len(peers))
-	}
-}
-
-// TestIdleConnections: none is used that an upstream with uvicorn's default
-// keep-alive of 5 s may be closing.
-func TestIdleConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conns := make(chan net.Conn)
-		up := &http.Server{
-			IdleTimeout: 5 * time.Second,
-			Handler:     http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
-		}
-		go up.Serve(pipes(conns))
-		dialed := 0
-		tr := proxy.NewTransport(proxy.TransportConfig{})
-		tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
-			dialed++
-			ours, theirs := net.Pipe()
-			conns <- theirs
-			return ours, nil
-		}
-		// The third comes just when the upstream may be closing.
-		for i, pause := range []time.Duration{0, 3 * time.Second, 5*time.Second - 1, 5 * time.Second} {
-			<-time.After(pause)
-			req, _ := http.NewRequest("POST", "http://upstream.example/", io.MultiReader(bytes.NewReader([]byte("x"))))
-			res, err := tr.RoundTrip(req)
-			if err != nil {
-				t.Fatalf("request %d: %v", i, err)
-			}
-			res.Body.Close()
-			if want := []int{1, 1, 2, 3}[i]; dialed != want {
-				t.Errorf("request %d: %d connections, want %d", i, dialed, want)
-			}
-		}
-		tr.CloseIdleConnections()
-		up.Close()
-		synctest.Wait()
-	})
-}
-
-// pipes is a listener whose connections come from a channel.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	if c, ok := <-p; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (p pipes) Close() error {
-	close(p)
-	return nil
-}
-
-func (pipes) Addr() net.Addr { return &net.TCPAddr{} }

@@ -81,7 +81,7 @@ func TestFlow(t *testing.T) {
 				t.Error("a client that waits was taken for one that left")
 			}
 			io.WriteString(w, "x")
-			w.(http.Flusher).Flush()
+			http.NewResponseController(w).Flush()
 		}
 	})
 	inBubble(t, server.Config{Handler: h, ReadHeaderTimeout: limit, StallTimeout: limit, IdleTimeout: limit}, func(b *bubble) {

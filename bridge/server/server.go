@@ -7,7 +7,8 @@
 // handler that was in force when it came, that a handler put out of force is
 // released once, after its last request, that nothing waits for a peer without
 // a limit while a body that flows has none, and that [Server.Serve] drains:
-// readiness turns first, then no more connections, then what is under way ends.
+// readiness turns first and clients are told to go elsewhere, then no more
+// connections, then what is under way ends.
 //
 // Use [New], which opens the listeners, then Serve; [Server.SetHandler] changes
 // the handler at any time. It refuses TLS below 1.2 and certificates that do not
@@ -39,8 +40,6 @@ type Config struct {
 	Release func()
 	// Metrics answers /metrics on the side listener; nil for 404.
 	Metrics http.Handler
-	// Checks must all succeed for /readyz to say 200.
-	Checks []Check
 	// Log takes the errors of connections (handshakes, panics). Required.
 	Log *slog.Logger
 
@@ -57,7 +56,8 @@ type Config struct {
 	// default 1 min. A body that flows has no limit.
 	StallTimeout time.Duration
 	// DrainDelay is how long requests are still taken after readiness turned,
-	// for load balancers to see it; default none.
+	// for load balancers to see it and for clients to leave: each answer closes
+	// its connection; default none.
 	DrainDelay time.Duration
 	// DrainTimeout is how long requests under way may then take; default 30 s.
 	DrainTimeout time.Duration
@@ -107,7 +107,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg}
 	var err error
-	if s.public, s.publicL, err = s.open(cfg.Public, &s.current); err != nil {
+	if s.public, s.publicL, err = s.open(cfg.Public, s.parting(&s.current)); err != nil {
 		return nil, fmt.Errorf("server: public listener: %w", err)
 	}
 	if cfg.Side.Addr != "" || cfg.Side.Listener != nil {
@@ -157,6 +157,8 @@ func (s *Server) open(l Listen, h http.Handler) (*http.Server, *listener, error)
 		IdleTimeout:       s.cfg.IdleTimeout,
 		MaxHeaderBytes:    s.cfg.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
+		// Else "OPTIONS *" is answered before the handler, and recorded by nobody.
+		DisableGeneralOptionsHandler: true,
 	}, newListener(inner, s.cfg.StallTimeout), nil
 }
 
@@ -178,10 +180,10 @@ func (s *Server) SideAddr() net.Addr {
 func (s *Server) SetHandler(h http.Handler, release func()) { s.current.set(h, release) }
 
 // Serve serves until ctx ends, then drains, and returns nil, [ErrCut], or why a
-// listener failed. Readiness turns first; DrainDelay later no more connections
-// are taken; requests under way have DrainTimeout to end, and upgraded
-// connections, which have no end of their own, are closed after them. The side
-// listener closes last. Serve waits for every handler's release. Once only.
+// listener failed. Readiness turns first, and from then on each answer closes its
+// connection; DrainDelay later no more connections are taken; requests under way
+// have DrainTimeout to end, and upgraded connections, which have no end of their
+// own, are closed after them. The side listener closes last. Serve waits for every handler's release. Once only.
 func (s *Server) Serve(ctx context.Context) error {
 	failed := make(chan error, 2)
 	go serve(s.public, s.publicL, failed)

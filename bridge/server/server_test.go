@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jetbridge/jetbridge/bridge/server"
@@ -83,37 +82,33 @@ func says(text string) http.Handler {
 }
 
 func TestSide(t *testing.T) {
-	var broken atomic.Bool
-	check := server.Check{Name: "directory", Ready: func(ctx context.Context) error {
-		if _, limited := ctx.Deadline(); !limited {
-			t.Error("the check has no limit")
-		}
-		if broken.Load() {
-			return errors.New("dial s3cret")
-		}
-		return nil
-	}}
-	r := run(t, server.Config{Handler: says("public"), Metrics: says("metrics"), Checks: []server.Check{check}})
+	r := run(t, server.Config{Handler: says("public"), Metrics: says("metrics")})
 	tests := []struct {
 		url    string
-		broken bool
 		status int
 		body   string
 	}{
-		{r.url + "/healthz", false, 200, "public"},
-		{r.side + "/healthz", false, 200, "ok\n"},
-		{r.side + "/healthz", true, 200, "ok\n"},
-		{r.side + "/readyz", false, 200, "ready\n"},
-		{r.side + "/readyz", true, 503, "not ready: directory\n"},
-		{r.side + "/metrics", false, 200, "metrics"},
-		{r.side + "/", false, 404, "404 page not found\n"},
+		{r.url + "/healthz", 200, "public"},
+		{r.side + "/healthz", 200, "ok\n"},
+		{r.side + "/readyz", 200, "ready\n"},
+		{r.side + "/metrics", 200, "metrics"},
+		{r.side + "/", 404, "404 page not found\n"},
 	}
 	for _, tt := range tests {
-		broken.Store(tt.broken)
 		if status, body := get(t, tt.url); status != tt.status || body != tt.body {
-			t.Errorf("%s, broken %v: %d %q, want %d %q", tt.url, tt.broken, status, body, tt.status, tt.body)
+			t.Errorf("%s: %d %q, want %d %q", tt.url, status, body, tt.status, tt.body)
 		}
 	}
+}
+
+// TestGeneralOptions: "OPTIONS *" is the handler's to answer.
+func TestGeneralOptions(t *testing.T) {
+	inBubble(t, server.Config{Handler: status(400, "no")}, func(b *bubble) {
+		got := b.public.ask(t, "OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("answered %q", got)
+		}
+	})
 }
 
 func TestListenerFails(t *testing.T) {

@@ -1,6 +1,7 @@
 package fab
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -11,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -33,6 +33,10 @@ const (
 // maxWrong bounds the wrong passwords that are remembered. They have a place of
 // their own, so that guessing does not push out known clients.
 const maxWrong = 4096
+
+// maxMethods bounds the kinds of stored hashes that decoys imitate: a table has
+// one or two, of the Werkzeugs that wrote it.
+const maxMethods = 4
 
 // queueRetry is when a client that found the queue full may ask again.
 const queueRetry = 2 * time.Second
@@ -66,7 +70,8 @@ type Hasher struct {
 	secret     [sha256.Size]byte
 	right      *lru.Cache[digest, struct{}]
 	wrong      *lru.Cache[digest, struct{}]
-	decoy      atomic.Pointer[storedHash]
+	methods    *lru.Cache[string, storedHash] // a decoy for each seen last
+	unseen     storedHash                     // the decoy while none was seen
 
 	mu       sync.Mutex
 	running  map[digest]*comparison
@@ -115,11 +120,12 @@ func NewHasher(cfg HasherConfig) (*Hasher, error) {
 	if h.wrong, err = lru.New[digest, struct{}](maxWrong); err != nil {
 		return nil, fmt.Errorf("fab: %w", err)
 	}
-	decoy, err := parseHash(defaultScrypt+"$decoy$", cfg.Iterations)
-	if err != nil {
+	if h.methods, err = lru.New[string, storedHash](maxMethods); err != nil {
+		return nil, fmt.Errorf("fab: %w", err)
+	}
+	if h.unseen, err = parseHash(defaultScrypt+"$decoy$", cfg.Iterations); err != nil {
 		return nil, err
 	}
-	h.decoy.Store(&decoy)
 	return h, nil
 }
 
@@ -135,18 +141,31 @@ func (h *Hasher) check(ctx context.Context, user, password, stored string) (bool
 	if err != nil {
 		return false, legacy.Rejected(legacy.UnknownHashFormat, err)
 	}
-	if last := h.decoy.Load(); last.method != parsed.method {
-		h.decoy.Store(&storedHash{method: parsed.method, salt: strings.Repeat("x", len(parsed.salt)), derive: parsed.derive})
+	if _, seen := h.methods.Get(parsed.method); !seen {
+		h.methods.Add(parsed.method, storedHash{method: parsed.method, salt: strings.Repeat("x", len(parsed.salt)), derive: parsed.derive})
 	}
 	return h.compare(ctx, key, parsed, password)
 }
 
-// waste takes as long as check for a user who exists, by the method of the
-// stored hash that was seen last. Its error is ErrUnavailable.
+// waste costs what check does for a user who exists. Its error is ErrUnavailable.
 func (h *Hasher) waste(ctx context.Context, user, password string) error {
-	decoy := h.decoy.Load()
-	_, err := h.compare(ctx, h.digest(user, password, decoy.method), *decoy, password)
+	decoy := h.decoy(user)
+	_, err := h.compare(ctx, h.digest(user, password, decoy.method), decoy, password)
 	return err
+}
+
+// decoy is a hash of one of the methods that stored hashes have. It is the same
+// for a user as long as that method is among those seen last and no better one
+// has joined them: a stored hash does not change its method from one try to the
+// next either, whoever else has logged in.
+func (h *Hasher) decoy(user string) storedHash {
+	decoy, best := h.unseen, digest{}
+	for _, d := range h.methods.Values() {
+		if score := h.digest(user, d.method); bytes.Compare(score[:], best[:]) > 0 {
+			decoy, best = d, score
+		}
+	}
+	return decoy
 }
 
 func (h *Hasher) compare(ctx context.Context, key digest, stored storedHash, password string) (bool, error) {

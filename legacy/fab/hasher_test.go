@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -151,7 +150,7 @@ func TestLeaving(t *testing.T) {
 	})
 }
 
-// Somebody unknown costs what the last known user cost.
+// Somebody unknown costs what a known user costs, the same at every try.
 func TestDecoy(t *testing.T) {
 	h, err := NewHasher(HasherConfig{})
 	if err != nil {
@@ -162,15 +161,52 @@ func TestDecoy(t *testing.T) {
 		methods = append(methods, s.method)
 		return false, nil
 	}
-	h.waste(t.Context(), "nobody", "a")
+	// cost is the method that one more wrong password costs that user.
+	try := 0
+	cost := func(user string) string {
+		t.Helper()
+		before := len(methods)
+		for range 2 { // as a wrong password is, remembered
+			h.waste(t.Context(), user, strconv.Itoa(try))
+		}
+		if try++; len(methods) != before+1 {
+			t.Fatalf("%d hashes for one password", len(methods)-before)
+		}
+		return methods[before]
+	}
+	const cheap, dear = "scrypt:128:8:1", "pbkdf2:sha256:1000"
+	if got := cost("nobody"); got != "scrypt:32768:8:1" {
+		t.Errorf("before any hash was seen: %s", got)
+	}
 	h.check(t.Context(), "u", "x", stored)
-	h.waste(t.Context(), "nobody", "b")
-	h.waste(t.Context(), "nobody", "b") // as a wrong password is, remembered
-	h.check(t.Context(), "u", "x", "scrypt:128:8:1$s$00")
-	h.waste(t.Context(), "nobody", "c")
-	want := []string{"scrypt:32768:8:1", "pbkdf2:sha256:1000", "pbkdf2:sha256:1000", "scrypt:128:8:1", "scrypt:128:8:1"}
-	if !slices.Equal(methods, want) {
-		t.Errorf("hashed %v, want %v", methods, want)
+	if got := cost("nobody"); got != dear {
+		t.Errorf("after one method was seen: %s", got)
+	}
+
+	// Of two methods each user has one, whoever logged in last.
+	h.check(t.Context(), "v", "x", cheap+"$s$00")
+	users := map[string]int{}
+	for i := range 64 {
+		name := "nobody" + strconv.Itoa(i)
+		first := cost(name)
+		h.check(t.Context(), "u", name, stored)
+		second := cost(name)
+		h.check(t.Context(), "v", name, cheap+"$s$00")
+		if third := cost(name); second != first || third != first {
+			t.Errorf("%s costs %s, then %s, then %s", name, first, second, third)
+		}
+		users[first]++
+	}
+	if len(users) != 2 || users[cheap] == 0 || users[dear] == 0 {
+		t.Errorf("the decoys are %v, want some of each method", users)
+	}
+
+	// Not so many methods as a table may hold are kept.
+	for i := range 2 * maxMethods {
+		h.check(t.Context(), "w", "x", "pbkdf2:sha1:"+strconv.Itoa(i+1)+"$s$00")
+	}
+	if n := h.methods.Len(); n != maxMethods {
+		t.Errorf("%d methods are kept, want %d", n, maxMethods)
 	}
 }
 

@@ -17,8 +17,9 @@ import (
 // page is how many users [Users.All] holds at a time.
 const page = 500
 
-// read finds the one row of that username or else of that e-mail address.
-func (u *Users) read(ctx context.Context, name string) (*row, error) {
+// read finds the one row of that username, or else nobody; of an address, the
+// one row that has it where no username is the same.
+func (u *Users) read(ctx context.Context, name string, address bool) (*row, error) {
 	grouped, err := u.haveGroups(ctx)
 	if err != nil {
 		return nil, err
@@ -26,17 +27,17 @@ func (u *Users) read(ctx context.Context, name string) (*row, error) {
 	var found *row
 	err = u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
 		var err error
-		if found, err = u.one(ctx, tx, u.byName(), name); err != nil {
+		if found, err = u.byName(ctx, tx, fold(name)); err == nil && address {
+			if found != nil {
+				return legacy.Rejected(legacy.UnknownUser, nil)
+			}
+			found, err = u.one(ctx, tx, "email = ?", name)
+		}
+		if err != nil {
 			return err
 		}
 		if found == nil {
-			if found, err = u.one(ctx, tx, "email = ?", name); err != nil {
-				return err
-			}
-			if found == nil {
-				return legacy.Rejected(legacy.UnknownUser, nil)
-			}
-			found.byEmail = true
+			return legacy.Rejected(legacy.UnknownUser, nil)
 		}
 		id, err := strconv.ParseInt(found.user.ID, 10, 64)
 		if err != nil {
@@ -52,22 +53,25 @@ func (u *Users) read(ctx context.Context, name string) (*row, error) {
 	return found, nil
 }
 
-// byName compares as Airflow does, lower(username) = lower(name), but in words
-// that let SQLite use the index which Airflow's NOCASE column has. To SQLite the
-// two are the same: it folds ASCII alone.
-func (u *Users) byName() string {
+// byName compares as Airflow does, lower(username) = lower(name), in words that
+// let the database use Airflow's index: on SQLite that of its NOCASE column,
+// which folds ASCII alone. PostgreSQL folds by its locale, and so has to compare
+// once more, where the collation "C" leaves it ASCII. A locale that lowers ASCII
+// in a way of its own (Turkish, its I) finds fewer rows, never others. The name
+// is a folded one.
+func (u *Users) byName(ctx context.Context, tx airflowdb.Tx, name string) (*row, error) {
 	if u.db.Dialect() == airflowdb.SQLite {
-		return "username = ? COLLATE NOCASE"
+		return u.one(ctx, tx, "username = ? COLLATE NOCASE", name)
 	}
-	return "lower(username) = lower(?)"
+	return u.one(ctx, tx, `lower(username) = lower(?) AND lower(username COLLATE "C") = ?`, name, name)
 }
 
 const columns = "id, username, email, active, password"
 
 // one reads the only row that the condition holds for: nil for none,
 // AmbiguousUser for several.
-func (u *Users) one(ctx context.Context, tx airflowdb.Tx, condition, name string) (*row, error) {
-	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM "+u.db.Table("ab_user")+" WHERE "+condition+" LIMIT 2", name)
+func (u *Users) one(ctx context.Context, tx airflowdb.Tx, condition string, args ...any) (*row, error) {
+	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM "+u.db.Table("ab_user")+" WHERE "+condition+" LIMIT 2", args...)
 	if err != nil {
 		return nil, err
 	}

@@ -7,10 +7,17 @@
 // (see [legacy/recheck]), and a verified password for as long as it stays the
 // same, so that a known client costs neither a query nor a hash.
 //
+// Two names are the same when they differ in the case of ASCII letters alone, in
+// every database. Airflow folds as its database does, and that may be Unicode's
+// way, by which "admİn" is "admin": somebody else.
+//
 // It writes nothing: neither login counts nor new users. It refuses a name that
 // two rows answer to, an inactive user, and a password hash that Werkzeug 2 or 3
-// would not write or that costs more than the bounds allow. Who is refused
-// cannot tell by the time it took whether the user exists.
+// would not write or that costs more than the bounds allow.
+//
+// A refused password costs one hash, for somebody unknown too: of a method that
+// users here have, and of the same one whoever else has logged in. The time of
+// the hash does not tell who exists; that of a query may.
 //
 // [legacy/recheck]: https://pkg.go.dev/github.com/jetbridge/jetbridge/legacy/recheck
 package fab
@@ -48,8 +55,8 @@ type Config struct {
 	// Recheck is the time within which a changed password, a deactivated user or
 	// another set of roles counts. Zero: 5 s.
 	Recheck time.Duration
-	// OutageGrace is how long known users go on while the database cannot be
-	// asked, from when it last answered for them. Zero: not beyond Recheck.
+	// OutageGrace is how much longer than Recheck known users go on while the
+	// database cannot be asked. Zero: not at all.
 	OutageGrace time.Duration
 	// Size bounds the users that are remembered. Zero: 131,072.
 	Size int
@@ -69,7 +76,6 @@ type Users struct {
 type row struct {
 	user     legacy.User
 	password string // the stored hash; empty for none
-	byEmail  bool   // found by the e-mail address
 }
 
 // New prepares reading; it asks the database nothing.
@@ -88,18 +94,15 @@ func New(cfg Config) (*Users, error) {
 	return &Users{db: cfg.DB, hasher: cfg.Hasher, rows: rows, groups: groups}, nil
 }
 
-// Lookup finds the user of that name, whatever its letter case, active or not.
+// Lookup finds the user of that name, in whatever ASCII case, active or not.
 // It implements [legacy.Directory].
 func (u *Users) Lookup(ctx context.Context, name string) (legacy.User, error) {
 	if err := checkName(name); err != nil {
 		return legacy.User{}, err
 	}
-	r, err := u.find(ctx, name)
+	r, err := u.named(ctx, name)
 	if err != nil {
 		return legacy.User{}, err
-	}
-	if r.byEmail {
-		return legacy.User{}, legacy.Rejected(legacy.UnknownUser, nil)
 	}
 	return r.user, nil
 }
@@ -139,7 +142,7 @@ func (u *Users) VerifyPassword(ctx context.Context, username, password string) (
 			return legacy.Principal{}, err
 		}
 	}
-	if busy := u.hasher.waste(ctx, username, password); busy != nil {
+	if busy := u.hasher.waste(ctx, fold(username), password); busy != nil {
 		return legacy.Principal{}, busy
 	}
 	return legacy.Principal{}, err
@@ -153,6 +156,47 @@ func checkName(name string) error {
 	return nil
 }
 
+// find gives the row of that username or else of that e-mail address. An address
+// that is known goes first: in an outage it needs no other answer.
 func (u *Users) find(ctx context.Context, name string) (*row, error) {
-	return u.rows.Get(ctx, name, func(ctx context.Context) (*row, error) { return u.read(ctx, name) })
+	if u.rows.Holds(addressKey(name)) {
+		if r, err := u.addressed(ctx, name); !isUnknown(err) {
+			return r, err
+		}
+	}
+	r, err := u.named(ctx, name)
+	if isUnknown(err) {
+		return u.addressed(ctx, name)
+	}
+	return r, err
+}
+
+// named gives the row of that username. All its spellings share one answer:
+// those who make them up must not push out other users.
+func (u *Users) named(ctx context.Context, name string) (*row, error) {
+	name = fold(name)
+	return u.rows.Get(ctx, name, func(ctx context.Context) (*row, error) { return u.read(ctx, name, false) })
+}
+
+// addressed gives the row of that e-mail address, unless it is somebody's name.
+func (u *Users) addressed(ctx context.Context, address string) (*row, error) {
+	return u.rows.Get(ctx, addressKey(address), func(ctx context.Context) (*row, error) { return u.read(ctx, address, true) })
+}
+
+// addressKey is no name: that has no NUL.
+func addressKey(address string) string { return "\x00" + address }
+
+func isUnknown(err error) bool {
+	var r *legacy.Refusal
+	return errors.As(err, &r) && r.Reason == legacy.UnknownUser
+}
+
+// fold lowers the ASCII letters of a name, and no other.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, name)
 }

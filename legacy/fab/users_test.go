@@ -244,14 +244,20 @@ func TestRecheckAndGrace(t *testing.T) {
 		now = now.Add(5 * time.Second)
 		want("after the next", "bob", "secret") // it was wrong before
 		want("after the next", "alice", "other")
+		want("after the next", "alice@Example.com", "other")
 
 		change("ALTER TABLE ab_user RENAME TO ab_user_away")
 		now = now.Add(10 * time.Second)
 		want("in the outage", "alice", "other")
 		want("in the outage", "alice", "secret", legacy.WrongPassword)
 		want("in the outage", "jürgen", "secret", legacy.SourceUnavailable)
-		now = now.Add(50 * time.Second)
+		want("in the outage", "alice@Example.com", "other")
+		now = now.Add(54 * time.Second)
+		want("at the end of the grace", "alice", "other")
+		want("at the end of the grace", "alice@Example.com", "other")
+		now = now.Add(time.Second)
 		want("after the grace", "alice", "other", legacy.SourceUnavailable)
+		want("after the grace", "alice@Example.com", "other", legacy.SourceUnavailable)
 
 		change("ALTER TABLE ab_user_away RENAME TO ab_user")
 		want("when it is back", "alice", "other")

@@ -4,8 +4,8 @@
 // A [Cache] promises three things. An answer is never older than
 // [Config.Recheck] while the source answers, so that whoever is switched off
 // there is out within that time. While the source cannot tell
-// ([legacy.ErrUnavailable]), somebody it was known to accept goes on for
-// [Config.Grace], and nobody else does. And a question is asked once for all
+// ([legacy.ErrUnavailable]), an answer that has run out is given for another
+// [Config.Grace], and nobody else comes in. And a question is asked once for all
 // who wait for its answer.
 //
 // It refuses to guess: an error of another kind is handed on and not
@@ -42,8 +42,9 @@ type Config struct {
 	// Rejected is how long a rejection is given without asking again; at most
 	// Recheck. Zero: as Recheck.
 	Rejected time.Duration
-	// Grace is how long after the source last gave it an answer is used while
-	// the source cannot tell. Zero: not beyond Recheck.
+	// Grace is how much longer an answer is used while the source cannot tell: it
+	// counts from when the answer ran out, a Recheck after the source was asked
+	// for it. Zero: not beyond Recheck.
 	Grace time.Duration
 	// Size bounds the number of known answers; the one longest unused goes
 	// first. Zero: 131,072.
@@ -136,6 +137,10 @@ func (c *Cache[V]) Get(ctx context.Context, key string, ask func(context.Context
 	}
 }
 
+// Holds says whether an answer is remembered under key, however old: whether
+// [Cache.Get] may have one during an outage.
+func (c *Cache[V]) Holds(key string) bool { return c.known.Contains(key) }
+
 // ask puts one question and remembers the answer. The answer is as old as the
 // question: what the source saw may have changed before its word arrived.
 func (c *Cache[V]) ask(key string, ask func(context.Context) (V, error)) (V, error) {
@@ -165,7 +170,7 @@ func (c *Cache[V]) outage(key string, err error) (V, error) {
 	if !ok {
 		return none, err
 	}
-	now, end := c.cfg.Now(), k.asked.Add(c.cfg.Grace)
+	now, end := c.cfg.Now(), k.asked.Add(c.cfg.Recheck+c.cfg.Grace)
 	if !now.Before(end) {
 		return none, err
 	}

@@ -72,14 +72,14 @@ func TestStory(t *testing.T) {
 			{5 * time.Second, "", no, "", legacy.ErrRejected, 2},
 			{5 * time.Second, "", down, "", legacy.ErrUnavailable, 3},
 		},
-		"an outage is outlived for the grace since the last answer, asking now and then": {
+		"an outage is outlived for the grace beyond the answer's own time, asking now and then": {
 			{0, "a", nil, "a", nil, 1},
 			{5 * time.Second, "", down, "a", nil, 2},
 			{4 * time.Second, "", down, "a", nil, 2},
 			{time.Second, "", down, "a", nil, 3}, // 10 s
-			{47 * time.Second, "", down, "a", nil, 4},
+			{52 * time.Second, "", down, "a", nil, 4},
 			{2999 * time.Millisecond, "", down, "a", nil, 4},
-			{time.Millisecond, "", down, "", legacy.ErrUnavailable, 5}, // 60 s
+			{time.Millisecond, "", down, "", legacy.ErrUnavailable, 5}, // 65 s
 			{0, "", down, "", legacy.ErrUnavailable, 6},
 			{0, "b", nil, "b", nil, 7},
 		},
@@ -87,7 +87,7 @@ func TestStory(t *testing.T) {
 			{0, "a", nil, "a", nil, 1},
 			{10 * time.Second, "", down, "a", nil, 2},
 			{5 * time.Second, "b", nil, "b", nil, 3},
-			{59 * time.Second, "", down, "b", nil, 4},
+			{64 * time.Second, "", down, "b", nil, 4},
 		},
 		"nobody unknown comes in during an outage": {
 			{0, "", down, "", legacy.ErrUnavailable, 1},
@@ -112,6 +112,36 @@ func TestStory(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The grace begins when the answer has run out, however long that takes.
+func TestGraceBelowRecheck(t *testing.T) {
+	for _, grace := range []time.Duration{0, time.Minute} {
+		src := source{value: "a"}
+		clk := clock{time.Unix(1_000_000, 0)}
+		c := newCache(t, Config{Recheck: 5 * time.Minute, Grace: grace, Now: clk.Now})
+		if c.Holds("k") {
+			t.Error("holds an answer before there is one")
+		}
+		c.Get(t.Context(), "k", src.ask)
+		src.value, src.err = "", down
+		clk.now = clk.now.Add(5*time.Minute + grace - 1)
+		if got, err := c.Get(t.Context(), "k", src.ask); got != "a" || err != nil {
+			t.Errorf("at the end of a grace of %s: %q, %v", grace, got, err)
+		}
+		clk.now = clk.now.Add(1)
+		if got, err := c.Get(t.Context(), "k", src.ask); got != "" || !errors.Is(err, legacy.ErrUnavailable) {
+			t.Errorf("after a grace of %s: %q, %v", grace, got, err)
+		}
+		if !c.Holds("k") {
+			t.Error("an outage took the answer away")
+		}
+		src.err = no
+		c.Get(t.Context(), "k", src.ask)
+		if c.Holds("k") {
+			t.Error("holds an answer that was rejected since")
+		}
 	}
 }
 

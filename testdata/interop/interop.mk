@@ -3,14 +3,15 @@
 
 .PHONY: interop test-browser demo-airflow interop-lock
 
-interop: ## every story against a real Airflow 3.3 with FAB and with the simple manager, browser included
-	cd testdata/interop && go vet ./... && go test -count=1 -timeout 20m ./...
+interop: ## Every story against a real Airflow 3.3 with FAB and with the simple manager, browser included
+	@echo "real Airflows are installed (the first time: a minute or more) and started; two minutes for all their stories"
+	@cd testdata/interop && ../run-tests.sh -count=1 -timeout 20m ./...
 
-test-browser: ## only the browser's stories: log in, stay logged in, log out
-	cd testdata/interop && go test -count=1 -timeout 20m -run '^TestBrowser' ./...
+test-browser: ## Only the browser's stories: log in, stay logged in, log out
+	@cd testdata/interop && ../run-tests.sh -count=1 -timeout 20m -run '^TestBrowser' ./...
 
 demo-airflow: ## jetbridge in front of a real Airflow 3 with two Dags, until Ctrl-C
 	cd testdata/interop && go run ./demo
 
-interop-lock: ## makes the lock files of the real Airflow again
+interop-lock: ## Make the lock files of the real Airflow again
 	testdata/interop/install.sh lock
