@@ -54,7 +54,7 @@ func (c *Core) credential(r Request, d *Decision) (credential, *Refusal) {
 	if !shown && !carriesToken(r.Header) && c.spoken(anonymous, d.Target.Class) == "" {
 		return credential{scheme: anonymous}, nil
 	}
-	return credential{}, c.unauthenticated(why)
+	return credential{}, unauthenticated(why)
 }
 
 // anonymous is the scheme of those who show nothing, where the operator has

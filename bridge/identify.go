@@ -31,7 +31,7 @@ func (c *Core) Authenticate(ctx context.Context, r Request, cred legacy.Credenti
 		headers := r.Header["Authorization"]
 		switch len(headers) {
 		case 0:
-			return Identity{}, c.unauthenticated(record.NoCredential)
+			return Identity{}, unauthenticated(record.NoCredential)
 		case 1:
 			cred = legacy.Credential{Scheme: legacy.Scheme(schemeOf(headers[0])), Authorization: headers[0]}
 		default:
@@ -57,10 +57,10 @@ func (c *Core) identify(ctx context.Context, r Request, cred legacy.Credential, 
 	var id Identity
 	a := c.schemes[Scheme(cred.Scheme)]
 	if a == nil {
-		return id, c.unauthenticated(record.SchemeNotSpoken)
+		return id, unauthenticated(record.SchemeNotSpoken)
 	}
 	if !allows(string(cred.Scheme)) {
-		return id, c.unauthenticated(record.SchemeSwitchedOff)
+		return id, unauthenticated(record.SchemeSwitchedOff)
 	}
 	if no := c.sameOrigin(r); no != nil {
 		return id, no

@@ -38,7 +38,7 @@ const (
 )
 
 // unauthenticated refuses for want of a credential that counts.
-func (c *Core) unauthenticated(why record.Reason) *Refusal {
+func unauthenticated(why record.Reason) *Refusal {
 	if why == record.SchemeSwitchedOff {
 		return &Refusal{Problem: problem.Problem{Status: http.StatusUnauthorized, Detail: offDetail + " " + tokenAdvice}, Reason: why, challenge: true}
 	}
