@@ -12,7 +12,7 @@ HARNESS := testdata/interop
 .PHONY: help build demo test check fuzz vuln clean
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 build: ## Build ./jetbridge
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o jetbridge .

@@ -103,10 +103,18 @@ Start with 'jetbridge demo': it needs nothing else.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		RunE:          help,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())
+	})
 	root.AddCommand(p.serveCommand(), p.demoCommand(), p.checkCommand(), p.usersCommand(), p.whyCommand(), p.versionCommand())
 	return root
 }
+
+// help makes a command that only holds others runnable, so that a mistyped one
+// is an error.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 func (p *Program) versionCommand() *cobra.Command {
 	var asJSON bool

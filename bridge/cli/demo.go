@@ -47,6 +47,9 @@ func (p *Program) demo(ctx context.Context, listen, secret, manager string) (err
 	if manager != "fab" && manager != "simple" {
 		return misused(fmt.Errorf("there is no auth manager %q; there are fab and simple", manager))
 	}
+	if _, _, err := net.SplitHostPort(listen); err != nil {
+		return misused(errors.New("--listen must be HOST:PORT, such as 127.0.0.1:8080"))
+	}
 	if secret == "" {
 		var random [32]byte
 		rand.Read(random[:])

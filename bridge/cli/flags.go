@@ -9,8 +9,7 @@ import (
 // configFlag gives a command the flag that most need.
 func configFlag(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVarP(path, "config", "c", "", "the configuration `FILE` (see jetbridge.example.yaml)")
-	_ = cmd.MarkFlagRequired("config")                // fails for a flag that is not there
-	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // idem
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // fails for a flag that is not there
 }
 
 func jsonFlag(cmd *cobra.Command, on *bool) {

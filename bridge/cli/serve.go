@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,9 @@ Requests are logged to standard output, everything else to standard error.`,
 
 // load reads the configuration that a command was given.
 func (p *Program) load(path string) (*config.Config, error) {
+	if path == "" {
+		return nil, errors.New("--config FILE is missing; jetbridge.example.yaml is one to start from")
+	}
 	return config.Load(config.Source{Path: path, Environ: p.Environ})
 }
 
@@ -115,6 +119,9 @@ func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, wit
 	})
 	if err != nil {
 		first.release()
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w: choose another address (listen, metrics.listen; --listen of the demo), or stop what listens there", err)
+		}
 		return err
 	}
 	a.log.Info("serving", "address", srv.Addr().String(), "side", fmt.Sprint(srv.SideAddr()), "mode", cfg.Migration.Mode,

@@ -18,7 +18,7 @@ import (
 )
 
 func (p *Program) usersCommand() *cobra.Command {
-	users := &cobra.Command{Use: "users", Short: "Hold the users of both Airflows against each other", Args: cobra.NoArgs}
+	users := &cobra.Command{Use: "users", Short: "Hold the users of both Airflows against each other", Args: cobra.NoArgs, RunE: help}
 	var path string
 	var asJSON bool
 	diff := &cobra.Command{
@@ -73,7 +73,7 @@ func (p *Program) usersDiff(ctx context.Context, cfg *config.Config, asJSON bool
 	id := s.identity
 	switch {
 	case id.old == nil || id.directory == nil:
-		return failed(errors.New("there are no two lists of users to compare: it takes legacy.users.dsn and airflow3.users.via: database"))
+		return misused(errors.New("nothing to compare: it takes a database of old users (legacy.users.dsn), and with airflow3.users.via: upstream Airflow 3 alone knows its own"))
 	case id.old == id.new:
 		fmt.Fprintln(p.Stderr, "jetbridge: both lists are the same database (legacy.users.dsn is airflow3.users.dsn): nobody differs")
 		if asJSON {

@@ -28,7 +28,12 @@ X-Request-Id, and says what the client was not told: why, and what to do.
 
 The last 10,000 refusals are kept (store.dsn). Exit code 1: no such refusal.`,
 		Example: "  jetbridge why 5f2b1c0a9d8e7f6a5b4c3d2e --config jetbridge.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("which request? jetbridge why REQUEST_ID --config FILE")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := p.load(path)
 			if err != nil {
@@ -53,6 +58,14 @@ The last 10,000 refusals are kept (store.dsn). Exit code 1: no such refusal.`,
 	configFlag(cmd, &path)
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// cause is what the error says beyond the reason.
+func cause(r store.Refusal) string {
+	if strings.HasSuffix(r.Err, ": "+string(r.Reason)) {
+		return ""
+	}
+	return r.Err
 }
 
 // printable keeps what a client wrote from steering the terminal (C-45).
@@ -81,7 +94,7 @@ func (p *Program) explain(r store.Refusal, asJSON bool) error {
 		{"proved to be", r.Name},
 		{"answer", fmt.Sprint(r.Status)},
 		{"reason", string(r.Reason)},
-		{"cause", r.Err},
+		{"cause", cause(r)},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(w, "%s\t%s\n", line[0], printable(line[1]))

@@ -24,7 +24,7 @@ Users are admin, op and viewer, each with its name as the password. Paste:
   curl -u op:op -X POST -H 'Content-Type: application/json' -d '{"logical_date": null}' URL/api/v2/dags/greetings/dagRuns
 
   # the new way: a token for any proof that counts, then the token alone
-  TOKEN=$(curl -s -u op:op -X POST URL/auth/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  TOKEN=$(curl -s -u op:op -X POST URL/auth/token | cut -d'"' -f4)
   curl -H "Authorization: Bearer $TOKEN" URL/api/v2/dags
 
   # who is this? for gateways and other services
@@ -34,7 +34,7 @@ Users are admin, op and viewer, each with its name as the password. Paste:
   curl -s METRICS/metrics | grep ^jetbridge_requests_total
 
 The end of the migration is one line, migration.mode: jwt_only. To see it, stop
-this and run: JETBRIDGE__MIGRATION__MODE=jwt_only jetbridge demo
+this and run it again with JETBRIDGE__MIGRATION__MODE=jwt_only in the environment.
 Passwords are then refused on the API, and POST /auth/token still takes them.
 
 Ctrl-C ends it.
