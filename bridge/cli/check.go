@@ -67,6 +67,7 @@ type checker struct {
 	path     string
 	snapshot *snapshot
 	now      func() time.Time
+	up       bool // Airflow 3 answered
 }
 
 func (p *Program) check(ctx context.Context, cfg *config.Config, path string, asJSON bool) error {
@@ -187,6 +188,7 @@ func (c *checker) upstream(ctx context.Context) []finding {
 		return []finding{{Part: part, Detail: fmt.Sprintf("%s/api/v2/version answers %d, and not as Airflow 3 does", url, res.StatusCode),
 			Todo: "is airflow3.url an Airflow 3, and base_path the path of its [api] base_url?"}}
 	}
+	c.up = true
 	found := []finding{{Part: part, OK: true, Detail: fmt.Sprintf("%s is Airflow %s", url, v.Version)}}
 	if at, err := http.ParseTime(res.Header.Get("Date")); err == nil {
 		if skew := c.now().Sub(at).Round(time.Second); skew.Abs() > c.cfg.Modern.Leeway {
@@ -197,8 +199,12 @@ func (c *checker) upstream(ctx context.Context) []finding {
 	return found
 }
 
-// token has the real Airflow 3 judge a token of ours.
+// token has the real Airflow 3 judge a token of ours. One that does not answer
+// was a finding already.
 func (c *checker) token(ctx context.Context) []finding {
+	if !c.up {
+		return nil
+	}
 	f := finding{Part: "token"}
 	claims, who, err := c.snapshot.identity.somebody(ctx, c.snapshot)
 	url := c.cfg.Airflow3.URL.String() + c.cfg.BasePath + "/api/v2/dags?limit=1"
@@ -221,13 +227,18 @@ func (c *checker) token(ctx context.Context) []finding {
 	case res.StatusCode == http.StatusOK, res.StatusCode == http.StatusForbidden && strings.Contains(string(body), "Forbidden"):
 		f.OK, f.Detail = true, "Airflow 3 accepts a token minted for "+who
 	default:
-		f.Detail, f.Todo = fmt.Sprintf("Airflow 3 refuses a token minted for %s: %d %s", who, res.StatusCode, excerpt(body)), tokenTodo
+		f.Detail, f.Todo = fmt.Sprintf("Airflow 3 refuses a token minted for %s: %d %s", who, res.StatusCode, excerpt(body)), c.tokenTodo()
 	}
 	return []finding{f}
 }
 
-const tokenTodo = "modern.secret, audience and issuer must be those of the api-server ([api_auth] jwt_secret, jwt_audience, jwt_issuer), " +
-	"airflow3.auth_manager its manager, and airflow3.users.dsn its own database"
+func (c *checker) tokenTodo() string {
+	todo := "modern.secret, audience and issuer must be those of the api-server ([api_auth] jwt_secret, jwt_audience, jwt_issuer), and airflow3.auth_manager its manager"
+	if c.snapshot.identity.new != nil {
+		todo += "; airflow3.users.dsn must be its own database"
+	}
+	return todo
+}
 
 // signature asks with a token that has expired: Airflow looks at the signature
 // first, so that "expired" proves that it is right, and no user is needed.
@@ -254,7 +265,7 @@ func (c *checker) signature(ctx context.Context, url string) finding {
 	case res.StatusCode == http.StatusUnauthorized && strings.Contains(string(body), "Expired"):
 		f.OK, f.Detail = true, "Airflow 3 knows the bridge's signature (asked with an expired token, there is no directory to take a user from)"
 	default:
-		f.Detail, f.Todo = fmt.Sprintf("Airflow 3 does not know the bridge's signature: %d %s", res.StatusCode, excerpt(body)), tokenTodo
+		f.Detail, f.Todo = fmt.Sprintf("Airflow 3 does not know the bridge's signature: %d %s", res.StatusCode, excerpt(body)), c.tokenTodo()
 	}
 	return f
 }
