@@ -182,12 +182,8 @@ type exchange struct {
 // other before their subject is believed.
 func (a *assembler) askUpstream(t *taker, s *snapshot, id *identity) error {
 	cfg := s.cfg
-	up, m := cfg.Airflow3, cfg.Modern
-	settings := exchange{
-		s.connection,
-		signing{m.Secret.Reveal(), m.Algorithm, m.Audience, m.Issuer, up.AuthManager, int64(m.Leeway)},
-		cfg.BasePath, up.Users.Recheck, up.Users.OutageGrace,
-	}
+	up := cfg.Airflow3
+	settings := exchange{s.connection, signingOf(cfg), cfg.BasePath, up.Users.Recheck, up.Users.OutageGrace}
 	asked, err := take(t, settings, func() (*directory.Upstream, func(), error) {
 		u, err := directory.NewUpstream(directory.UpstreamConfig{
 			URL: up.URL.String() + cfg.BasePath + "/auth/token", Transport: s.transport, Verify: subjectOf(s.key),

@@ -74,11 +74,15 @@ type signing struct {
 	leeway                                       int64
 }
 
+func signingOf(cfg *config.Config) signing {
+	m := cfg.Modern
+	return signing{m.Secret.Reveal(), m.Algorithm, m.Audience, m.Issuer, cfg.Airflow3.AuthManager, int64(m.Leeway)}
+}
+
 // key mints and verifies. Under the simple auth manager a token without a role
 // is none.
 func (a *assembler) key(t *taker, cfg *config.Config) (*token.Key, error) {
-	m := cfg.Modern
-	settings := signing{m.Secret.Reveal(), m.Algorithm, m.Audience, m.Issuer, cfg.Airflow3.AuthManager, int64(m.Leeway)}
+	m, settings := cfg.Modern, signingOf(cfg)
 	return take(t, settings, func() (*token.Key, func(), error) {
 		c := token.Config{
 			Secret: []byte(settings.secret), Algorithm: m.Algorithm, Audience: m.Audience, Issuers: m.Issuers(),
@@ -99,9 +103,7 @@ func (a *assembler) key(t *taker, cfg *config.Config) (*token.Key, error) {
 type gated struct{ signing }
 
 func (a *assembler) gate(t *taker, s *snapshot) (*gate.Gate, error) {
-	m := s.cfg.Modern
-	settings := gated{signing{m.Secret.Reveal(), m.Algorithm, m.Audience, m.Issuer, s.cfg.Airflow3.AuthManager, int64(m.Leeway)}}
-	return take(t, settings, func() (*gate.Gate, func(), error) {
+	return take(t, gated{signingOf(s.cfg)}, func() (*gate.Gate, func(), error) {
 		g, err := gate.New(gate.Config{Verifier: s.key, CacheSize: clients, Now: a.now})
 		return g, nil, err
 	})
