@@ -29,6 +29,9 @@ import (
 //
 //	upstream [simple]          a stand-in for Airflow 3, $UPSTREAM; the bridge is
 //	                           told its address and secret by the environment
+//	airflow2                   a stand-in for Airflow 2, $AIRFLOW2, that answers
+//	                           everything with 200 and what it was sent; the
+//	                           bridge is told its address by the environment
 //	users FILE                 its users as a database of Airflow's
 //	serve [ARG...]             jetbridge serve --config jetbridge.yaml: $BRIDGE, $SIDE
 //	demo [ARG...]              jetbridge demo, on a free port: $BRIDGE
@@ -36,6 +39,13 @@ import (
 //	                           the answer on stdout, its head first
 //	seen NAME                  a header of the last request that the upstream saw
 //	save NAME REGEXP           what the first group matches in the last answer
+//	load N METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value']
+//	                           has N clients send that request again and again, each
+//	                           on a connection that it keeps; one that is closed on it
+//	                           while idle it opens anew, as HTTP clients do
+//	loaded STATUS...           ends them when each has had an answer more, and fails
+//	                           for one that is none of these; how many came of each
+//	                           is on stdout
 //	logs REGEXP                waits until the server has logged it
 //	signal NAME                HUP, TERM or KILL to the server
 //	halt                       ends it by TERM, if no signal was sent, and waits;
@@ -58,7 +68,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"upstream": upstreamCmd, "users": usersCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
+			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "users": usersCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
 			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "halt": haltCmd,
 		},
 	})
@@ -67,6 +77,8 @@ func TestScripts(t *testing.T) {
 // A story is what one script has running.
 type story struct {
 	upstream *httptest.Server
+	airflow2 *httptest.Server
+	load     *load
 	mu       sync.Mutex
 	seen     http.Header // of the last request to the upstream
 	server   *process
@@ -84,8 +96,10 @@ func (s *story) end() {
 		_ = s.server.cmd.Process.Kill()
 		s.ended()
 	}
-	if s.upstream != nil {
-		s.upstream.Close()
+	for _, server := range []*httptest.Server{s.upstream, s.airflow2} {
+		if server != nil {
+			server.Close()
+		}
 	}
 }
 
@@ -147,6 +161,24 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s.secret(secret)
 }
 
+func airflow2Cmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	s.airflow2 = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.seen = r.Header.Clone()
+		s.mu.Unlock()
+		if r.URL.Path == "/api/v1/version" {
+			fmt.Fprint(w, `{"git_version": null, "version": "2.11.0"}`)
+			return
+		}
+		w.Header().Set("Set-Cookie", "session=of-airflow-2; Path=/")
+		fmt.Fprintf(w, "%s %s %s\n", r.Method, r.RequestURI, r.Host)
+		_, _ = io.Copy(w, r.Body)
+	}))
+	ts.Setenv("AIRFLOW2", s.airflow2.URL)
+	ts.Setenv("JETBRIDGE__AIRFLOW2__URL", s.airflow2.URL)
+}
+
 func usersCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: users FILE")
@@ -175,7 +207,7 @@ func start(ts *testscript.TestScript, args ...string) *process {
 	p.cmd.Args[0] = "jetbridge" // by which testscript's main knows what to be
 	p.cmd.Path = filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "jetbridge")
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
 		if value := ts.Getenv(name); value != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+value)
 		}
@@ -259,6 +291,38 @@ func requestCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: request METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value'] [-d BODY] [-side]")
 	}
 	s := storyOf(ts)
+	req := s.request(ts, args)
+	client := &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		Timeout:       20 * time.Second,
+	}
+	res, err := client.Do(req)
+	if neg {
+		if err == nil {
+			res.Body.Close()
+			ts.Fatalf("answered %s", res.Status)
+		}
+		return
+	}
+	ts.Check(err)
+	defer res.Body.Close()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP %d\n", res.StatusCode)
+	ts.Check(res.Header.Write(&b))
+	b.WriteByte('\n')
+	_, err = io.Copy(&b, res.Body)
+	ts.Check(err)
+	if m := regexp.MustCompile(`"access_token":"([^"]+)"`).FindStringSubmatch(b.String()); m != nil {
+		s.secret(m[1])
+	}
+	s.answer = strings.ReplaceAll(b.String(), "\r\n", "\n")
+	fmt.Fprintln(ts.Stdout(), s.answer)
+}
+
+// request makes the request of a command's arguments, and remembers what of it is
+// secret.
+func (s *story) request(ts *testscript.TestScript, args []string) *http.Request {
 	base, body := ts.Getenv("BRIDGE"), ""
 	header := http.Header{}
 	for rest := args[2:]; len(rest) > 0; rest = rest[1:] {
@@ -294,32 +358,7 @@ func requestCmd(ts *testscript.TestScript, neg bool, args []string) {
 	req, err := http.NewRequest(args[0], base+args[1], strings.NewReader(body))
 	ts.Check(err)
 	req.Header = header
-	client := &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		Timeout:       20 * time.Second,
-	}
-	res, err := client.Do(req)
-	if neg {
-		if err == nil {
-			res.Body.Close()
-			ts.Fatalf("answered %s", res.Status)
-		}
-		return
-	}
-	ts.Check(err)
-	defer res.Body.Close()
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP %d\n", res.StatusCode)
-	ts.Check(res.Header.Write(&b))
-	b.WriteByte('\n')
-	_, err = io.Copy(&b, res.Body)
-	ts.Check(err)
-	if m := regexp.MustCompile(`"access_token":"([^"]+)"`).FindStringSubmatch(b.String()); m != nil {
-		s.secret(m[1])
-	}
-	s.answer = strings.ReplaceAll(b.String(), "\r\n", "\n")
-	fmt.Fprintln(ts.Stdout(), s.answer)
+	return req
 }
 
 func seenCmd(ts *testscript.TestScript, neg bool, args []string) {

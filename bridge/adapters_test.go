@@ -149,7 +149,7 @@ func newHandler(t *testing.T, w *bridgetest.World, upstream string, sink record.
 		t.Fatal(err)
 	}
 	h, err := bridge.NewHandler(bridge.HandlerConfig{
-		Core: w.Core, Forward: forward, Own: http.NotFoundHandler(), Version: "2.10.5", Sink: sink,
+		Decider: w.Core, Forward: forward, Own: http.NotFoundHandler(), Version: "2.10.5", Sink: sink,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -44,13 +44,14 @@ func RequestOf(r *http.Request, id string) Request {
 // Verdict is what becomes of a request. The zero value refuses.
 type Verdict int
 
-// The five verdicts.
+// The six verdicts.
 const (
-	Refuse     Verdict = iota
-	PassMinted         // forward with a token that the bridge minted
-	PassOwn            // forward with the JWT that the client brought
-	PassAsIs           // forward as it came, scrubbed
-	Answer             // the bridge itself answers
+	Refuse        Verdict = iota
+	PassMinted            // forward with a token that the bridge minted
+	PassOwn               // forward with the JWT that the client brought
+	PassAsIs              // forward as it came, scrubbed
+	PassUntouched         // forward as it came, to the last header: an [Observer]'s
+	Answer                // the bridge itself answers
 )
 
 func (v Verdict) String() string {
@@ -61,6 +62,8 @@ func (v Verdict) String() string {
 		return "pass_own"
 	case PassAsIs:
 		return "pass_as_is"
+	case PassUntouched:
+		return "pass_untouched"
 	case Answer:
 		return "answer"
 	}
@@ -98,6 +101,9 @@ type Decision struct {
 	Principal legacy.Principal
 	Claims    modern.Claims
 	Scheme    Scheme
+	// Claimed is the name that an [Observer] read in the request. Nobody has
+	// proven it.
+	Claimed string
 	// ClientAddr is the client as the bridge believes it.
 	ClientAddr netip.Addr
 

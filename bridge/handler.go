@@ -13,13 +13,16 @@ import (
 	"github.com/jetbridge/jetbridge/legacy"
 )
 
-// HandlerConfig is what a [Handler] hands a decided request to. All required
-// but Now.
+// HandlerConfig is who decides about a request, and what becomes of it then. All
+// required but Own and Now.
 type HandlerConfig struct {
-	Core *Core
-	// Forward carries out the three passing verdicts (package proxy).
+	// Decider is the [Core], or the [Observer] in its place.
+	Decider interface {
+		Decide(context.Context, Request) Decision
+	}
+	// Forward carries out the passing verdicts (package proxy).
 	Forward http.Handler
-	// Own answers the bridge's own endpoints.
+	// Own answers the bridge's own endpoints; nil where there are none.
 	Own http.Handler
 	// Version of Airflow 2 that /api/v1 refusals speak as.
 	Version string
@@ -34,8 +37,11 @@ type Handler struct{ HandlerConfig }
 
 // NewHandler makes the handler of one configuration.
 func NewHandler(cfg HandlerConfig) (*Handler, error) {
-	if cfg.Core == nil || cfg.Forward == nil || cfg.Own == nil || cfg.Sink == nil {
-		return nil, errors.New("bridge: Core, Forward, Own and Sink are required")
+	if cfg.Decider == nil || cfg.Forward == nil || cfg.Sink == nil {
+		return nil, errors.New("bridge: Decider, Forward and Sink are required")
+	}
+	if cfg.Own == nil {
+		cfg.Own = http.NotFoundHandler()
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -76,12 +82,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	ctx := record.With(r.Context(), rec)
 	req := RequestOf(r, rec.ID)
-	d := h.Core.Decide(ctx, req)
+	d := h.Decider.Decide(ctx, req)
 	Note(rec, req, d)
 	ctx = WithDecision(ctx, d)
 
 	switch d.Verdict {
-	case PassMinted, PassOwn, PassAsIs:
+	case PassMinted, PassOwn, PassAsIs, PassUntouched:
 		h.Forward.ServeHTTP(out, r.WithContext(ctx))
 	case Answer:
 		rec.Origin = "bridge"
@@ -123,7 +129,7 @@ func Note(rec *record.Record, r Request, d Decision) {
 	}
 	rec.Client, rec.Scheme, rec.Verdict = d.ClientAddr, string(d.Scheme), d.Verdict.String()
 	rec.Name, rec.Subject, rec.TokenID = d.Principal.Name, d.Claims.Subject, d.Claims.ID
-	rec.Reason = d.Reason
+	rec.Claimed, rec.Reason = d.Claimed, d.Reason
 	if d.Cause != nil {
 		rec.Err = d.Cause.Error()
 		if refused := (*legacy.Refusal)(nil); errors.As(d.Cause, &refused) {

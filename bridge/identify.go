@@ -100,7 +100,7 @@ func (c *Core) resolve(ctx context.Context, p legacy.Principal) (legacy.User, er
 // scheme: browsers send all of them unasked. Clients that name no origin go on.
 func (c *Core) sameOrigin(r Request) *Refusal {
 	host, method := r.Host, r.Method
-	if h, err := c.hop(r); err == nil {
+	if h, err := trusted(c.TrustedProxies).hop(r); err == nil {
 		host = h.host
 	}
 	if len(r.Header["Upgrade"]) > 0 {

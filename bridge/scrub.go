@@ -82,7 +82,7 @@ func (c *Core) scrub(r Request) (Decision, *Refusal) {
 			d.Remove = append(d.Remove, name)
 		}
 	}
-	hop, err := c.hop(r)
+	hop, err := trusted(c.TrustedProxies).hop(r)
 	if err != nil {
 		return d, NewRefusal(http.StatusBadRequest, record.BadGatewayHeaders, err,
 			"The Host, or a forwarding header of the proxy in front, is doubled or unreadable.")
@@ -122,8 +122,13 @@ type hop struct {
 }
 
 // Trusts says whether peer is one of the proxies whose word counts.
-func (c *Core) Trusts(peer netip.Addr) bool {
-	for _, p := range c.TrustedProxies {
+func (c *Core) Trusts(peer netip.Addr) bool { return trusted(c.TrustedProxies).trusts(peer) }
+
+// trusted are the proxies whose word counts.
+type trusted []netip.Prefix
+
+func (t trusted) trusts(peer netip.Addr) bool {
+	for _, p := range t {
 		if p.Contains(peer) {
 			return true
 		}
@@ -136,7 +141,7 @@ const maxHops = 32
 
 // hop reads X-Forwarded-* where the peer may say them. What cannot be read is
 // an error, never skipped (C-09).
-func (c *Core) hop(r Request) (hop, error) {
+func (t trusted) hop(r Request) (hop, error) {
 	h := hop{client: r.Peer, proto: "http", host: r.Host}
 	if r.Secure {
 		h.proto = "https"
@@ -144,7 +149,7 @@ func (c *Core) hop(r Request) (hop, error) {
 	if !isHost(h.host) {
 		return h, fmt.Errorf("the Host is no name or address")
 	}
-	if !c.Trusts(r.Peer) {
+	if !t.trusts(r.Peer) {
 		return h, nil
 	}
 	if proto, ok, err := single(r.Header, "X-Forwarded-Proto"); err != nil {
@@ -163,7 +168,7 @@ func (c *Core) hop(r Request) (hop, error) {
 		}
 		h.host = host
 	}
-	client, err := c.client(r)
+	client, err := t.client(r)
 	if err != nil {
 		return h, err
 	}
@@ -173,10 +178,10 @@ func (c *Core) hop(r Request) (hop, error) {
 
 // client walks X-Forwarded-For from the nearest hop to the first that is not
 // one of ours.
-func (c *Core) client(r Request) (netip.Addr, error) {
+func (t trusted) client(r Request) (netip.Addr, error) {
 	client := r.Peer
 	list := strings.Join(r.Header["X-Forwarded-For"], ",")
-	for n := 0; list != "" && c.Trusts(client); n++ {
+	for n := 0; list != "" && t.trusts(client); n++ {
 		if n == maxHops {
 			return client, fmt.Errorf("X-Forwarded-For has more than %d hops", maxHops)
 		}

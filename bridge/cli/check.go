@@ -30,7 +30,8 @@ func (p *Program) checkCommand() *cobra.Command {
 		Use:   "check --config FILE",
 		Short: "Ask every part whether it works",
 		Long: `Reads the configuration, opens the databases, asks Airflow 3, mints a token and
-has the real Airflow 3 accept it. It changes nothing, except that it makes the
+has the real Airflow 3 accept it; in mode observe it asks Airflow 2, and of the
+rest as much as is configured. It changes nothing, except that it makes the
 store's file where there is none, and can run beside 'serve'.
 
 Exit code 0: all is well. 1: something is not, and the answer says what to do.
@@ -92,7 +93,7 @@ func (p *Program) check(ctx context.Context, cfg *config.Config, path string, as
 		findings = append(findings, finding{Part: "configuration", OK: true, Detail: "warning: " + w})
 	}
 	c := &checker{cfg: cfg, path: path, snapshot: s, now: time.Now}
-	for _, ask := range []func(context.Context) []finding{c.tls, c.store, c.databases, c.upstream, c.token} {
+	for _, ask := range []func(context.Context) []finding{c.tls, c.store, c.airflow2, c.databases, c.upstream, c.token} {
 		limited, cancel := context.WithTimeout(ctx, checkTimeout)
 		findings = append(findings, ask(limited)...)
 		cancel()
@@ -177,9 +178,12 @@ func (c *checker) databases(ctx context.Context) []finding {
 }
 
 func (c *checker) upstream(ctx context.Context) []finding {
+	if c.snapshot.core == nil {
+		return nil // only observing
+	}
 	const part = "airflow3"
 	url := c.cfg.Airflow3.URL.String() + c.cfg.BasePath
-	res, body, err := c.get(ctx, url+"/api/v2/version", "")
+	res, body, err := c.get(ctx, c.snapshot.transport, url+"/api/v2/version", "")
 	if err != nil {
 		return []finding{{Part: part, Detail: err.Error(), Todo: "airflow3.url must be where the api-server listens, as seen from here"}}
 	}
@@ -220,7 +224,7 @@ func (c *checker) token(ctx context.Context) []finding {
 		f.Detail = err.Error()
 		return []finding{f}
 	}
-	res, body, err := c.get(ctx, url, signed)
+	res, body, err := c.get(ctx, c.snapshot.transport, url, signed)
 	switch {
 	case err != nil:
 		f.Detail, f.Todo = err.Error(), "see the answers above"
@@ -258,7 +262,7 @@ func (c *checker) signature(ctx context.Context, url string) finding {
 		f.Detail = err.Error()
 		return f
 	}
-	res, body, err := c.get(ctx, url, signed)
+	res, body, err := c.get(ctx, c.snapshot.transport, url, signed)
 	switch {
 	case err != nil:
 		f.Detail, f.Todo = err.Error(), "see the answers above"
@@ -273,8 +277,8 @@ func (c *checker) signature(ctx context.Context, url string) finding {
 // oneLine keeps what a driver says in several lines from breaking the columns.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// get asks the upstream, with a token if there is one.
-func (c *checker) get(ctx context.Context, url, bearer string) (*http.Response, []byte, error) {
+// get asks an Airflow, with a token if there is one.
+func (c *checker) get(ctx context.Context, way http.RoundTripper, url, bearer string) (*http.Response, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, nil, err
@@ -282,7 +286,7 @@ func (c *checker) get(ctx context.Context, url, bearer string) (*http.Response, 
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	res, err := c.snapshot.transport.RoundTrip(req)
+	res, err := way.RoundTrip(req)
 	if err != nil {
 		return nil, nil, err
 	}

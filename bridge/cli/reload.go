@@ -110,8 +110,10 @@ func (r *reloader) loop(ctx context.Context, hangups <-chan os.Signal) {
 // files are those by which the configuration in force came about.
 func (r *reloader) files() []string {
 	files := append(slices.Clone(r.cfg.Files), r.path)
-	if ca := r.cfg.Airflow3.CAFile; ca != "" {
-		files = append(files, ca)
+	for _, ca := range []string{r.cfg.Airflow2.CAFile, r.cfg.Airflow3.CAFile} {
+		if ca != "" {
+			files = append(files, ca)
+		}
 	}
 	return files
 }
@@ -158,7 +160,7 @@ func (r *reloader) reload(why string) {
 	r.follow()
 	r.seen = r.state()
 	a.metrics.Loaded()
-	a.log.Info("a new configuration is in force", "why", why, "mode", cfg.Migration.Mode)
+	a.log.Info("a new configuration is in force", "why", why, "mode", cfg.Migration.Mode, "upstream", upstreamOf(cfg))
 }
 
 // refuse says, once for each fault, that a new configuration is not taken.

@@ -24,13 +24,16 @@ func (p *Program) serveCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
-		Short: "Stand in front of Airflow 3",
+		Short: "Stand in front of Airflow",
 		Long: `Serves until SIGINT or SIGTERM, then drains: readiness turns first, requests
 under way end, then the process does.
 
 The configuration is read again when its file changes, or one that it names, and
 at SIGHUP. A new one that is faulty is refused, loudly, and the old one stays in
 force. No request is lost either way.
+
+In mode observe it stands in front of Airflow 2 and only looks on; in dual and
+jwt_only in front of Airflow 3.
 
 Every key can be overridden in the environment: JETBRIDGE__MIGRATION__MODE=jwt_only.
 Requests are logged to standard output, everything else to standard error.`,
@@ -125,7 +128,7 @@ func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, wit
 		return err
 	}
 	a.log.Info("serving", "address", srv.Addr().String(), "side", fmt.Sprint(srv.SideAddr()), "mode", cfg.Migration.Mode,
-		"upstream", cfg.Airflow3.URL.String(), "auth_manager", cfg.Airflow3.AuthManager)
+		"upstream", upstreamOf(cfg), "auth_manager", cfg.Airflow3.AuthManager)
 	if with.path != "" {
 		r := &reloader{program: p, assembler: a, server: srv, path: with.path, cfg: cfg}
 		end, err := r.watch(ctx)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/jetbridge/jetbridge/bridge"
 	"github.com/jetbridge/jetbridge/bridge/apiv1"
@@ -33,7 +35,9 @@ type snapshot struct {
 	key        *token.Key
 	transport  *proxy.Transport
 	connection connection
-	identity   identity // who asks for users, and where
+	identity   identity         // who asks for users, and where
+	old        *proxy.Transport // to the Airflow 2 that is observed; nil in every other mode
+	notDual    error            // why mode dual would not start, while that is not the mode
 	warnings   []string
 	release    func()
 }
@@ -48,24 +52,34 @@ func (a *assembler) snapshot(cfg *config.Config) (s *snapshot, err error) {
 			t.release()
 		}
 	}()
-	if s.key, err = a.key(t, cfg); err != nil {
-		return nil, err
+	if cfg.Migration.Mode == config.Observe {
+		return s, a.observe(t, s)
 	}
-	if s.connection, err = connect(cfg.Airflow3); err != nil {
-		return nil, err
-	}
-	if s.transport, err = a.transport(t, s); err != nil {
-		return nil, err
-	}
-	if s.identity, err = a.identity(t, s); err != nil {
-		return nil, err
-	}
-	s.warnings = append(s.warnings, s.identity.warnings...)
-	if s.core, err = a.core(t, s); err != nil {
+	if err = a.parts(t, s); err != nil {
 		return nil, err
 	}
 	s.handler, err = a.handler(s)
 	return s, err
+}
+
+// parts makes the core and what it decides by.
+func (a *assembler) parts(t *taker, s *snapshot) (err error) {
+	up := s.cfg.Airflow3
+	if s.key, err = a.key(t, s.cfg); err != nil {
+		return err
+	}
+	if s.connection, err = connect(up.URL, up.CAFile, up.IdleTimeout, up.AnswerTimeout); err != nil {
+		return fmt.Errorf("airflow3.ca_file: %w", err)
+	}
+	if s.transport, err = a.transport(t, s.connection); err != nil {
+		return fmt.Errorf("airflow3.ca_file: %w", err)
+	}
+	if s.identity, err = a.identity(t, s); err != nil {
+		return err
+	}
+	s.warnings = append(s.warnings, s.identity.warnings...)
+	s.core, err = a.core(t, s)
+	return err
 }
 
 // signing are the settings of tokens.
@@ -116,31 +130,27 @@ const clients = 131_072
 // connection are the settings of a way to the upstream.
 type connection struct {
 	url, ca      string // the authority's certificates themselves: the file may change
-	idle, answer int64
+	idle, answer time.Duration
 }
 
-// connect finds the settings of the way to Airflow 3.
-func connect(up config.Airflow3) (connection, error) {
-	c := connection{url: up.URL.String(), idle: int64(up.IdleTimeout), answer: int64(up.AnswerTimeout)}
-	if up.CAFile == "" {
+// connect finds the settings of the way to an Airflow.
+func connect(to *url.URL, caFile string, idle, answer time.Duration) (connection, error) {
+	c := connection{url: to.String(), idle: idle, answer: answer}
+	if caFile == "" {
 		return c, nil
 	}
-	pem, err := os.ReadFile(up.CAFile)
-	if err != nil {
-		return c, fmt.Errorf("airflow3.ca_file: %w", err)
-	}
+	pem, err := os.ReadFile(caFile)
 	c.ca = string(pem)
-	return c, nil
+	return c, err
 }
 
-func (a *assembler) transport(t *taker, s *snapshot) (*proxy.Transport, error) {
-	up := s.cfg.Airflow3
-	return take(t, s.connection, func() (*proxy.Transport, func(), error) {
-		c := proxy.TransportConfig{IdleTimeout: up.IdleTimeout, HeaderTimeout: up.AnswerTimeout}
-		if s.connection.ca != "" {
+func (a *assembler) transport(t *taker, to connection) (*proxy.Transport, error) {
+	return take(t, to, func() (*proxy.Transport, func(), error) {
+		c := proxy.TransportConfig{IdleTimeout: to.idle, HeaderTimeout: to.answer}
+		if to.ca != "" {
 			pool := x509.NewCertPool()
-			if !pool.AppendCertsFromPEM([]byte(s.connection.ca)) {
-				return nil, nil, errors.New("airflow3.ca_file: " + up.CAFile + " holds no certificate in PEM form")
+			if !pool.AppendCertsFromPEM([]byte(to.ca)) {
+				return nil, nil, errors.New("it holds no certificate in PEM form")
 			}
 			c.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 		}
@@ -163,8 +173,12 @@ func (a *assembler) core(t *taker, s *snapshot) (*bridge.Core, error) {
 	if err != nil {
 		return nil, err
 	}
+	mode := migration.Mode(cfg.Migration.Mode)
+	if mode == migration.Observe {
+		mode = migration.Dual // what it would be
+	}
 	policy, err := migration.New(migration.Config{
-		Mode: migration.Mode(cfg.Migration.Mode), DeprecatedSince: cfg.Migration.DeprecatedSince, Sunset: cfg.Migration.Sunset,
+		Mode: mode, DeprecatedSince: cfg.Migration.DeprecatedSince, Sunset: cfg.Migration.Sunset,
 		Link: cfg.Migration.Link, TokenSchemes: cfg.Migration.TokenSchemes,
 	})
 	if err != nil {
@@ -214,7 +228,7 @@ func (a *assembler) handler(s *snapshot) (http.Handler, error) {
 		return nil, err
 	}
 	return bridge.NewHandler(bridge.HandlerConfig{
-		Core: s.core, Forward: forward, Own: own, Version: cfg.Airflow2.Version, Sink: a.sink, Now: a.now,
+		Decider: s.core, Forward: forward, Own: own, Version: cfg.Airflow2.Version, Sink: a.sink, Now: a.now,
 	})
 }
 

@@ -72,6 +72,8 @@ func (p *Program) usersDiff(ctx context.Context, cfg *config.Config, asJSON bool
 	defer s.release()
 	id := s.identity
 	switch {
+	case s.notDual != nil:
+		return misused(s.notDual)
 	case id.old == nil || id.directory == nil:
 		return misused(errors.New("nothing to compare: it takes a database of old users (legacy.users.dsn), and with airflow3.users.via: upstream Airflow 3 alone knows its own"))
 	case id.old == id.new:

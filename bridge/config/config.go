@@ -97,7 +97,8 @@ type Server struct {
 
 // Airflow3 is the upstream.
 type Airflow3 struct {
-	// URL is scheme, host and port alone. Never nil.
+	// URL is scheme, host and port alone. Nil only while Observe: the rest of
+	// Airflow3, Legacy and Modern may then be missing too (see [Config.Whole]).
 	URL *url.URL `yaml:"url"`
 	// IdleTimeout is how long an unused connection is kept, shorter than
 	// Airflow's own keep-alive. AnswerTimeout is how long an answer may take to
@@ -155,8 +156,12 @@ type CORS struct {
 
 // Airflow2 is the system that is being left.
 type Airflow2 struct {
-	// URL is scheme, host and port alone; nil when not set.
+	// URL is scheme, host and port alone: where requests go while Observe. Nil
+	// when not set.
 	URL *url.URL `yaml:"url"`
+	// CAFile is a PEM bundle that replaces the system's for an https URL;
+	// empty for the system's.
+	CAFile string `yaml:"ca_file" path:"yes"`
 	// ConfigFile is Airflow 2's airflow.cfg; empty when none is read.
 	ConfigFile string `yaml:"config" path:"yes"`
 	// Version is the Airflow 2 that clients knew, as 2.10.5.
@@ -231,7 +236,7 @@ type TokenAPI struct {
 
 // Migration is the mode and the calendar.
 type Migration struct {
-	// Mode is Dual or JWTOnly.
+	// Mode is Observe, Dual or JWTOnly.
 	Mode string `yaml:"mode"`
 	// DeprecatedSince and Sunset are UTC; the zero time means not set.
 	DeprecatedSince time.Time `yaml:"deprecated_since"`
@@ -243,11 +248,16 @@ type Migration struct {
 	TokenSchemes []string `yaml:"token_schemes" all:"yes"`
 }
 
-// The modes that are built.
+// The modes.
 const (
+	Observe = "observe"
 	Dual    = "dual"
 	JWTOnly = "jwt_only"
 )
+
+// Whole says whether the configuration is enough for every mode: while Observe
+// it need not know Airflow 3 yet.
+func (c Config) Whole() bool { return c.Migration.Mode != Observe || c.Airflow3.URL != nil }
 
 // Issuers splits Issuer at commas as Airflow does: tokens are minted with the
 // first, each is accepted. Nil when there is none.

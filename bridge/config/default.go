@@ -72,9 +72,6 @@ func (c *Config) derive(given map[string]origin) {
 	if c.Admin.Listen != "" {
 		c.warn("admin.listen: the migration page is not built in yet: nothing listens there")
 	}
-	if c.Airflow2.URL != nil {
-		c.warn("airflow2.url: the mode that forwards there, observe, is not built in yet: nothing asks it")
-	}
 }
 
 func (c *Config) capped(key string, lifetime time.Duration) time.Duration {

@@ -30,7 +30,7 @@ func TestExample(t *testing.T) {
 
 	whole := commented.ReplaceAllString(string(content), "$1$2")
 	// Some keys go with the one auth manager, or with https, alone.
-	text := strings.NewReplacer("auth_manager: fab", "auth_manager: simple", "url: http://127.0.0.1:8081", "url: https://127.0.0.1:8081").Replace(whole)
+	text := strings.NewReplacer("auth_manager: fab", "auth_manager: simple", "url: http://127.0.0.1:", "url: https://127.0.0.1:").Replace(whole)
 	if _, err := load(files, text); err != nil {
 		t.Errorf("with every key:\n%v", err)
 	}
@@ -60,7 +60,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		"airflow3.url": true, "airflow3.config": true, "airflow3.ca_file": true, "airflow3.auth_manager": true,
 		"airflow3.users.dsn": true, "airflow3.users.schema": true, "airflow3.users.recheck": true, "airflow3.simple_users": true,
 		"airflow3.cors.allow_headers": true, "airflow3.cors.allow_methods": true, "airflow3.cors.allow_origins": true,
-		"airflow2.url": true, "airflow2.config": true,
+		"airflow2.url": true, "airflow2.ca_file": true, "airflow2.config": true,
 		"airflow2.cors.allow_headers": true, "airflow2.cors.allow_methods": true, "airflow2.cors.allow_origins": true,
 		"legacy.auth_backends": true, "legacy.ignore_backends": true, "legacy.anonymous_user": true,
 		"legacy.users.dsn": true, "legacy.users.schema": true, "legacy.roles": true,

@@ -33,7 +33,7 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("an error that is no fault: %v", err)
 		case err == nil && len(Validate(*c)) > 0:
 			t.Errorf("loaded, and does not pass: %v", Validate(*c))
-		case err == nil && (c.Modern.Secret == "" || c.Airflow3.URL == nil):
+		case err == nil && c.Whole() && (c.Modern.Secret == "" || c.Airflow3.URL == nil):
 			t.Error("loaded without what is required")
 		}
 		for _, fault := range faults {

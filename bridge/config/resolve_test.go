@@ -86,6 +86,16 @@ func TestResolved(t *testing.T) {
 			c.Files = []string{file("dsn.secret")}
 		},
 		"dotted-manager": func(*Config) {},
+		"observe": func(c *Config) {
+			c.Airflow2.URL = &url.URL{Scheme: "http", Host: "127.0.0.1:8081"}
+			c.Airflow3.URL, c.Airflow3.AuthManager, c.Airflow3.Users.DSN = nil, "", ""
+			c.Legacy.AuthBackends, c.Legacy.Users.DSN, c.Modern.Secret = nil, "", ""
+			c.Migration.Mode = Observe
+		},
+		"observe-whole": func(c *Config) {
+			c.Airflow2.URL, c.Airflow2.CAFile = &url.URL{Scheme: "https", Host: "127.0.0.1:8443"}, file("ca.pem")
+			c.Migration.Mode = Observe
+		},
 		"jwt-only": func(c *Config) {
 			c.Legacy.AuthBackends = nil
 			c.Migration = Migration{Mode: JWTOnly, TokenSchemes: []string{}}

@@ -24,9 +24,12 @@ func Validate(c Config) []Fault {
 	v := &validation{}
 	v.listeners(c)
 	v.bounds(c)
-	v.airflow(c)
-	v.legacy(c)
-	v.modern(c)
+	if c.Whole() {
+		v.airflow3(c)
+		v.legacy(c)
+		v.modern(c)
+	}
+	v.airflow2(c)
 	v.migration(c)
 	return v.faults
 }
@@ -124,7 +127,7 @@ func (v *validation) bounds(c Config) {
 
 var version = regexp.MustCompile(`^2\.[0-9]{1,2}\.[0-9]{1,2}$`)
 
-func (v *validation) airflow(c Config) {
+func (v *validation) airflow3(c Config) {
 	if c.Airflow3.URL == nil {
 		v.add("airflow3.url", "is required: where Airflow 3's API server listens, such as http://127.0.0.1:8081")
 	} else if c.Airflow3.CAFile != "" && c.Airflow3.URL.Scheme != "https" {
@@ -164,6 +167,15 @@ func (v *validation) airflow(c Config) {
 		}
 		names[u.Name] = true
 	}
+}
+
+func (v *validation) airflow2(c Config) {
+	if c.Airflow2.URL == nil && c.Migration.Mode == Observe {
+		v.add("airflow2.url", "is required in mode observe: where Airflow 2's web server listens now, such as http://127.0.0.1:8081")
+	}
+	if c.Airflow2.CAFile != "" && (c.Airflow2.URL == nil || c.Airflow2.URL.Scheme != "https") {
+		v.add("airflow2.ca_file", "needs an https:// airflow2.url")
+	}
 	if !version.MatchString(c.Airflow2.Version) {
 		v.add("airflow2.version", "must be a version of Airflow 2 with three numbers, such as 2.10.5")
 	}
@@ -171,7 +183,7 @@ func (v *validation) airflow(c Config) {
 
 func (v *validation) legacy(c Config) {
 	// Airflow makes something of an empty list, and takes a name twice.
-	if len(c.Legacy.AuthBackends) == 0 && !c.Legacy.FromAirflow && c.Migration.Mode == Dual {
+	if len(c.Legacy.AuthBackends) == 0 && !c.Legacy.FromAirflow && c.Migration.Mode != JWTOnly {
 		v.add("legacy.auth_backends", "is required in mode dual: the old ways that clients may use, such as [basic_auth]")
 	}
 	for _, k := range []struct {
@@ -221,11 +233,9 @@ func (v *validation) modern(c Config) {
 func (v *validation) migration(c Config) {
 	m := c.Migration
 	switch m.Mode {
-	case Dual, JWTOnly:
-	case "observe":
-		v.add("migration.mode", "observe is not built in yet: dual and jwt_only are")
+	case Observe, Dual, JWTOnly:
 	default:
-		v.add("migration.mode", "must be dual or jwt_only")
+		v.add("migration.mode", "must be observe, dual or jwt_only")
 	}
 	if !m.Sunset.IsZero() && m.Sunset.Before(m.DeprecatedSince) {
 		v.add("migration.sunset", "lies before migration.deprecated_since")

@@ -102,8 +102,8 @@ func (m *Metrics) elsewhere(cfg Config) {
 func (m *Metrics) Record(r *record.Record) {
 	class := among(r.Class, "public", "foreign", "bridge", "dual", "modern")
 	m.requests.WithLabelValues(class,
-		among(r.Scheme, "basic", "session", "kerberos", "openid", "jwt"),
-		among(r.Verdict, "pass_minted", "pass_own", "pass_as_is", "answer", "refuse"),
+		among(r.Scheme, "basic", "session", "kerberos", "openid", "jwt", "ntlm"),
+		among(r.Verdict, "pass_minted", "pass_own", "pass_as_is", "pass_untouched", "answer", "refuse"),
 		statusClass(r.Status)).Inc()
 	if r.Reason != "" {
 		why := "other"

@@ -98,8 +98,8 @@ var details = map[record.Reason]string{
 	record.BadPath:              "The request's target cannot be forwarded.",
 	record.BadRequest:           "The request's body could not be read.",
 	record.Fault:                "The request could not be forwarded.",
-	record.UpstreamUnreachable:  "Airflow 3 cannot be reached from the bridge.",
-	record.UpstreamTimeout:      "Airflow 3 did not answer the bridge in time.",
+	record.UpstreamUnreachable:  "Airflow cannot be reached from the bridge.",
+	record.UpstreamTimeout:      "Airflow did not answer the bridge in time.",
 	record.UpstreamRefusedToken: "Airflow 3 refused the token that the bridge made for this request. The credential itself was accepted.",
 }
 

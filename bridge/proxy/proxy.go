@@ -110,7 +110,7 @@ func New(cfg Config) (*Proxy, error) {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := bridge.DecisionFrom(r.Context())
 	switch d.Verdict {
-	case bridge.PassMinted, bridge.PassOwn, bridge.PassAsIs:
+	case bridge.PassMinted, bridge.PassOwn, bridge.PassAsIs, bridge.PassUntouched:
 	default:
 		p.refuse(w, r, d, failure{http.StatusInternalServerError, record.Fault, "the proxy was given no passing decision"})
 		return
@@ -150,7 +150,15 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	if p.host != "" {
 		out.Host = p.host
 	}
-	carry(out.Header, bridge.DecisionFrom(in.Context()))
+	d := bridge.DecisionFrom(in.Context())
+	carry(out.Header, d)
+	if d.Verdict == bridge.PassUntouched {
+		for _, name := range forwarding {
+			if values, ok := in.Header[name]; ok {
+				out.Header[name] = values
+			}
+		}
+	}
 	if up := out.Header.Get("Upgrade"); up != "" && !strings.EqualFold(up, "websocket") {
 		out.Header.Del("Upgrade")
 		out.Header.Del("Connection")
@@ -160,6 +168,9 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 		out.Body = &clientBody{out.Body}
 	}
 }
+
+// forwarding are the headers that ReverseProxy takes away before Rewrite.
+var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
 // aim points u at the upstream with the client's path and query as they came,
 // and says whether it could.

@@ -40,7 +40,7 @@ func serve(t *testing.T, judge bool, change ...func(*bridge.Config)) (*bridgetes
 		t.Fatal(err)
 	}
 	sink := &keep{}
-	h, err := bridge.NewHandler(bridge.HandlerConfig{Core: w.Core, Forward: http.NotFoundHandler(), Own: api, Sink: sink})
+	h, err := bridge.NewHandler(bridge.HandlerConfig{Decider: w.Core, Forward: http.NotFoundHandler(), Own: api, Sink: sink})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// A load is clients that send one request again and again.
+type load struct {
+	clients int
+	stop    chan struct{} // closed when every client shall have one answer more, and end
+	ended   sync.WaitGroup
+
+	mu      sync.Mutex
+	answers map[string]int // by status, or by what went wrong
+}
+
+// loadLimit bounds what one client sends.
+const loadLimit = 100_000
+
+func loadCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("usage: load N METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value']")
+	}
+	s := storyOf(ts)
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	s.load = &load{clients: n, stop: make(chan struct{}), answers: map[string]int{}}
+	req := s.request(ts, args[1:])
+	for range n {
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 20 * time.Second}
+		s.load.ended.Go(func() {
+			defer client.CloseIdleConnections()
+			for range loadLimit {
+				last := s.load.stopping()
+				s.load.count(answerOf(client, req))
+				if last {
+					return
+				}
+			}
+		})
+	}
+}
+
+func (l *load) stopping() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *load) count(answer string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers[answer]++
+}
+
+// answerOf is the status of a whole answer, or what went wrong.
+func answerOf(client *http.Client, req *http.Request) string {
+	res, err := client.Do(req.Clone(req.Context()))
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return "cut: " + err.Error()
+	}
+	return strconv.Itoa(res.StatusCode)
+}
+
+func loadedCmd(ts *testscript.TestScript, neg bool, args []string) {
+	l := storyOf(ts).load
+	if l == nil || len(args) == 0 {
+		ts.Fatalf("usage: loaded STATUS..., after load")
+	}
+	close(l.stop)
+	l.ended.Wait()
+	for _, answer := range slices.Sorted(maps.Keys(l.answers)) {
+		fmt.Fprintf(ts.Stdout(), "%d x %s\n", l.answers[answer], answer)
+		if !slices.Contains(args, answer) {
+			ts.Fatalf("%d requests were answered %q, not %s", l.answers[answer], answer, strings.Join(args, " or "))
+		}
+	}
+}
