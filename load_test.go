@@ -5,10 +5,12 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -90,6 +92,37 @@ func loadedCmd(ts *testscript.TestScript, neg bool, args []string) {
 		fmt.Fprintf(ts.Stdout(), "%d x %s\n", l.answers[answer], answer)
 		if !slices.Contains(args, answer) {
 			ts.Fatalf("%d requests were answered %q, not %s", l.answers[answer], answer, strings.Join(args, " or "))
+		}
+	}
+}
+
+func flipCmd(ts *testscript.TestScript, neg bool, args []string) {
+	hup := len(args) > 0 && args[0] == "-hup"
+	if hup {
+		args = args[1:]
+	}
+	if len(args) < 5 {
+		ts.Fatalf("usage: flip [-hup] N FILE=STATUS FILE=STATUS METHOD PATH [-u NAME:PASSWORD]")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	s := storyOf(ts)
+	req := s.request(ts, args[3:])
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 20 * time.Second}
+	defer client.CloseIdleConnections()
+	for i := range 2 * n {
+		file, want, _ := strings.Cut(args[1+i%2], "=")
+		// In one step, as editors do it: a half-written file is refused, and counted.
+		ts.Check(os.WriteFile(ts.MkAbs("new.yaml"), []byte(ts.ReadFile(file)), 0o600))
+		ts.Check(os.Rename(ts.MkAbs("new.yaml"), ts.MkAbs("jetbridge.yaml")))
+		if hup {
+			ts.Check(s.server.cmd.Process.Signal(syscall.SIGHUP))
+		}
+		deadline := time.Now().Add(20 * time.Second)
+		for answer := ""; answer != want; answer = answerOf(client, req) {
+			if time.Now().After(deadline) {
+				ts.Fatalf("flip %d: %s is not in force, the answer is %s\n%s", i, file, answer, s.server.text())
+			}
 		}
 	}
 }

@@ -46,6 +46,10 @@ import (
 //	loaded STATUS...           ends them when each has had an answer more, and fails
 //	                           for one that is none of these; how many came of each
 //	                           is on stdout
+//	flip [-hup] N FILE=STATUS FILE=STATUS METHOD PATH [-u NAME:PASSWORD]
+//	                           N times writes the one file over jetbridge.yaml, then
+//	                           the other, each as soon as the request's status says
+//	                           that the one before is in force; -hup sends SIGHUP too
 //	logs REGEXP                waits until the server has logged it
 //	signal NAME                HUP, TERM or KILL to the server
 //	halt                       ends it by TERM, if no signal was sent, and waits;
@@ -68,7 +72,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "users": usersCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
+			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "users": usersCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
 			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "halt": haltCmd,
 		},
 	})
@@ -239,6 +243,13 @@ func (p *process) read(from io.Reader, also *bytes.Buffer) {
 		p.grown = make(chan struct{})
 		p.mu.Unlock()
 	}
+}
+
+// text is what the process has written.
+func (p *process) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
 }
 
 // await waits until the process has written what matches.

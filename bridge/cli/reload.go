@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -35,8 +35,37 @@ type reloader struct {
 	path      string
 	cfg       *config.Config // in force
 	watcher   *fsnotify.Watcher
-	seen      string // the files' state when they were last read
+	seen      stamps // of the files, when they were last read
 	failed    string // why that failed; empty when it did not
+}
+
+// stamps tell files from what they were, by name; the empty stamp is that of
+// none.
+type stamps map[string]string
+
+func (s stamps) look(name string) { s[name] = stamp(name) }
+
+// now are the stamps of the same files as they are.
+func (s stamps) now() stamps {
+	now := make(stamps, len(s))
+	for name := range s {
+		now.look(name)
+	}
+	return now
+}
+
+// stamp looks at what a name leads to, links followed.
+func stamp(name string) string {
+	info, err := os.Stat(name)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(info.Size(), " ", info.ModTime().UnixNano())
+}
+
+// authorities are the files that the configuration names and the snapshot reads.
+func authorities(cfg *config.Config) []string {
+	return slices.DeleteFunc([]string{cfg.Airflow2.CAFile, cfg.Airflow3.CAFile}, func(name string) bool { return name == "" })
 }
 
 // watch reloads at SIGHUP and when a file changes, until ctx ends or end is called.
@@ -45,7 +74,6 @@ func (r *reloader) watch(ctx context.Context) (end func(), err error) {
 		return nil, fmt.Errorf("cannot watch the configuration: %w", err)
 	}
 	r.follow()
-	r.seen = r.state()
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
@@ -67,7 +95,7 @@ func (r *reloader) watch(ctx context.Context) (end func(), err error) {
 // above it: a watch on the file itself would go with it.
 func (r *reloader) follow() {
 	folders := map[string]bool{}
-	for _, file := range r.files() {
+	for file := range r.seen {
 		folders[filepath.Dir(file)] = true
 		if real, err := filepath.EvalSymlinks(file); err == nil {
 			folders[filepath.Dir(real)] = true
@@ -80,75 +108,65 @@ func (r *reloader) follow() {
 	}
 }
 
+// loop reloads when our files have changed and then been quiet. Events only say
+// that it is time to look: the folders may be full of those of others, such as
+// the store's, which must neither hold a change up nor cause one.
 func (r *reloader) loop(ctx context.Context, hangups <-chan os.Signal) {
-	quiet := time.NewTimer(0)
-	if !quiet.Stop() {
-		<-quiet.C
+	quiet := time.NewTimer(settle) // what changed before its folder was watched made no event
+	defer quiet.Stop()
+	waiting, before := true, r.seen.now()
+	look := func() {
+		if !waiting {
+			waiting, before = true, r.seen.now()
+			quiet.Reset(settle)
+		}
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			quiet.Stop()
 			return
 		case <-hangups:
 			r.reload(byHand)
+			look()
 		case _, ok := <-r.watcher.Events:
 			if ok {
-				quiet.Reset(settle)
+				look()
 			}
 		case err, ok := <-r.watcher.Errors:
 			if ok {
 				r.assembler.log.Warn("watching the configuration", "error", err.Error())
-				quiet.Reset(settle) // something may have been missed
+				look() // something may have been missed
 			}
 		case <-quiet.C:
-			r.reload(byFile)
+			waiting = false
+			if now := r.seen.now(); !maps.Equal(now, before) {
+				look()
+			} else if r.reload(byFile) {
+				look() // folders that it named are watched only now
+			}
 		}
 	}
 }
 
-// files are those by which the configuration in force came about.
-func (r *reloader) files() []string {
-	files := append(slices.Clone(r.cfg.Files), r.path)
-	for _, ca := range []string{r.cfg.Airflow2.CAFile, r.cfg.Airflow3.CAFile} {
-		if ca != "" {
-			files = append(files, ca)
-		}
+// reload reads the configuration again, and says whether a new one is in force.
+// What is faulty changes nothing, and is read again at each event, since what it
+// lacks may be a file that comes later.
+func (r *reloader) reload(why string) bool {
+	a := r.assembler
+	if why == byFile && maps.Equal(r.seen, r.seen.now()) && r.failed == "" {
+		return false
 	}
-	return files
-}
-
-// state tells the files that matter from what they were: an event in their
-// folders may be about a neighbour, the store not least.
-func (r *reloader) state() string {
-	var b strings.Builder
-	for _, file := range r.files() {
-		info, err := os.Stat(file) // of what a link leads to
-		if err != nil {
-			fmt.Fprintln(&b, file)
-			continue
-		}
-		fmt.Fprintln(&b, file, info.Size(), info.ModTime().UnixNano())
-	}
-	return b.String()
-}
-
-// reload reads the configuration again. What is faulty changes nothing, and is
-// read again at each event, since what it lacks may be a file that comes later.
-func (r *reloader) reload(why string) {
-	a, state := r.assembler, r.state()
-	if why == byFile && state == r.seen && r.failed == "" {
-		return
-	}
-	r.seen = state
-	cfg, err := r.program.load(r.path)
-	var s *snapshot
-	if err == nil {
-		s, err = a.snapshot(cfg)
-	}
+	cfg, seen, err := r.program.read(r.path)
 	if err != nil {
+		maps.Copy(r.seen, seen)
 		r.refuse(why, err)
-		return
+		return false
+	}
+	s, err := a.snapshot(cfg)
+	if err != nil {
+		maps.Copy(r.seen, seen)
+		r.refuse(why, err)
+		return false
 	}
 	a.level.Set(cfg.Log.Level)
 	a.warn(s)
@@ -156,11 +174,11 @@ func (r *reloader) reload(why string) {
 		a.log.Warn("changed, but in force only after a restart", "key", key)
 	}
 	r.server.SetHandler(a.metrics.InFlight(s.handler), s.release)
-	r.cfg, r.failed = cfg, ""
+	r.cfg, r.seen, r.failed = cfg, seen, ""
 	r.follow()
-	r.seen = r.state()
 	a.metrics.Loaded()
 	a.log.Info("a new configuration is in force", "why", why, "mode", cfg.Migration.Mode, "upstream", upstreamOf(cfg))
+	return true
 }
 
 // refuse says, once for each fault, that a new configuration is not taken.

@@ -40,11 +40,11 @@ Requests are logged to standard output, everything else to standard error.`,
 		Example: "  jetbridge serve --config jetbridge.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := p.load(path)
+			cfg, seen, err := p.read(path)
 			if err != nil {
 				return misused(err)
 			}
-			return p.serve(cmd.Context(), cfg, serving{path: path})
+			return p.serve(cmd.Context(), cfg, serving{path: path, seen: seen})
 		},
 	}
 	configFlag(cmd, &path)
@@ -53,15 +53,33 @@ Requests are logged to standard output, everything else to standard error.`,
 
 // load reads the configuration that a command was given.
 func (p *Program) load(path string) (*config.Config, error) {
+	cfg, _, err := p.read(path)
+	return cfg, err
+}
+
+// read reads the configuration, and says what state its files were in at least:
+// one that changes meanwhile is found to have changed.
+func (p *Program) read(path string) (*config.Config, stamps, error) {
 	if path == "" {
-		return nil, errors.New("--config FILE is missing; jetbridge.example.yaml is one to start from")
+		return nil, nil, errors.New("--config FILE is missing; jetbridge.example.yaml is one to start from")
 	}
-	return config.Load(config.Source{Path: path, Environ: p.Environ})
+	seen := stamps{}
+	cfg, err := config.Load(config.Source{Path: path, Environ: p.Environ, ReadFile: func(name string) ([]byte, error) {
+		seen.look(name)
+		return config.ReadFile(name)
+	}})
+	if err == nil {
+		for _, name := range authorities(cfg) { // read when the snapshot is made
+			seen.look(name)
+		}
+	}
+	return cfg, seen, err
 }
 
 // serving is what differs between serve and demo.
 type serving struct {
 	path string // the configuration file, watched; empty for none
+	seen stamps // of its files, when they were read
 	// public and side are listeners opened already; nil for those that the
 	// configuration names.
 	public, side net.Listener
@@ -130,7 +148,7 @@ func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, wit
 	a.log.Info("serving", "address", srv.Addr().String(), "side", fmt.Sprint(srv.SideAddr()), "mode", cfg.Migration.Mode,
 		"upstream", upstreamOf(cfg), "auth_manager", cfg.Airflow3.AuthManager)
 	if with.path != "" {
-		r := &reloader{program: p, assembler: a, server: srv, path: with.path, cfg: cfg}
+		r := &reloader{program: p, assembler: a, server: srv, path: with.path, cfg: cfg, seen: with.seen}
 		end, err := r.watch(ctx)
 		if err != nil {
 			return err

@@ -27,7 +27,7 @@ type Source struct {
 	// Environ is the environment as os.Environ gives it. Nil: no overrides, and
 	// none of Airflow's.
 	Environ []string
-	// ReadFile reads a file whole. Nil: the system's, at most 8 MiB.
+	// ReadFile reads a file whole. Nil: [ReadFile].
 	ReadFile func(path string) ([]byte, error)
 	// Run runs the commands that Airflow's configuration names; see
 	// airflowcfg.Config. Nil: child processes.
@@ -40,7 +40,7 @@ type Source struct {
 func Load(s Source) (*Config, error) {
 	l := &loader{source: s, schema: newSchema(), config: Default(), origins: map[string]origin{}, failed: map[string]bool{}}
 	if l.source.ReadFile == nil {
-		l.source.ReadFile = readFile
+		l.source.ReadFile = ReadFile
 	}
 	if path, err := filepath.Abs(s.Path); err == nil && s.Path != "" {
 		l.path = path
@@ -267,7 +267,8 @@ func (l *loader) read(path string) ([]byte, error) {
 	return content, nil
 }
 
-func readFile(path string) ([]byte, error) {
+// ReadFile reads a file of at most 8 MiB whole.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
