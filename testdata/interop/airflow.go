@@ -26,26 +26,34 @@ const (
 // Users are the people of both auth managers, ids 1, 2 and 3 in FAB's tables. Each has its name as the password.
 var Users = []string{"admin", "op", "viewer"}
 
-// An Installation is a virtual environment with Airflow in it.
+// The releases that `make interop` runs unless it is told another.
+const (
+	Release2 = "2.11.0"
+	Release3 = "3.3.2"
+)
+
+// An Installation is a virtual environment with one release of Airflow in it.
 type Installation struct {
+	Release string
+
 	dir  string
 	here string // this folder
 }
 
-// Install makes or finds the installation of the lock file in here, the folder of this package. Progress goes to
-// standard error: the first time takes a minute or more.
-func Install(here string) (*Installation, error) {
+// Install makes or finds the installation of a release, by its lock file in here, the folder of this package.
+// Progress goes to standard error: the first time takes a minute or more.
+func Install(here, release string) (*Installation, error) {
 	here, err := filepath.Abs(here)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(filepath.Join(here, "install.sh"), "airflow")
+	cmd := exec.Command(filepath.Join(here, "install.sh"), "airflow", release)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("install.sh airflow: %w", err)
+		return nil, fmt.Errorf("install.sh airflow %s: %w", release, err)
 	}
-	return &Installation{dir: strings.TrimSpace(string(out)), here: here}, nil
+	return &Installation{Release: release, dir: strings.TrimSpace(string(out)), here: here}, nil
 }
 
 // Python is the interpreter of the installation; it has requests.
@@ -54,13 +62,14 @@ func (i *Installation) Python() string { return filepath.Join(i.dir, "bin", "pyt
 // Dags is the folder of the example Dags.
 func (i *Installation) Dags() string { return filepath.Join(i.here, "dags") }
 
-// An Airflow is one Airflow 3 on loopback with a database of its own.
+// An Airflow is one Airflow on loopback with a database of its own.
 type Airflow struct {
-	URL     string
+	URL string
+	// Manager is Airflow 3's auth manager; of Airflow 2 it is FAB.
 	Manager string
 	// Home is its AIRFLOW_HOME; Config its airflow.cfg, which the bridge may read too; Database its SQLite file.
 	Home, Config, Database string
-	// Secret is its [api_auth] jwt_secret.
+	// Secret is Airflow 3's [api_auth] jwt_secret, or Airflow 2's [webserver] secret_key.
 	Secret string
 
 	address   string
@@ -68,9 +77,9 @@ type Airflow struct {
 	processes []*Process
 }
 
-// NewAirflow lays out an Airflow in home, which it makes: a migrated database with [Users] and the example Dags in
-// it, and a configuration. Nothing runs yet.
-func (i *Installation) NewAirflow(ctx context.Context, home, manager string) (*Airflow, error) {
+// lay makes the folder home of an Airflow that listens on a free port, and in it a migrated database with [Users]
+// and the example Dags.
+func (i *Installation) lay(ctx context.Context, home, manager string) (*Airflow, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
@@ -78,21 +87,27 @@ func (i *Installation) NewAirflow(ctx context.Context, home, manager string) (*A
 	if err != nil {
 		return nil, err
 	}
-	a := &Airflow{
-		URL:      "http://" + address,
-		Manager:  manager,
-		Home:     home,
-		Config:   filepath.Join(home, "airflow.cfg"),
-		Database: filepath.Join(home, "airflow.db"),
-		Secret:   rand.Text() + rand.Text() + rand.Text(),
-		address:  address,
-		install:  i,
-	}
+	a := i.airflowIn(home, manager)
+	a.URL, a.address = "http://"+address, address
 	template, err := i.template(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := copyFile(a.Database, template); err != nil {
+	return a, copyFile(a.Database, template)
+}
+
+func (i *Installation) airflowIn(home, manager string) *Airflow {
+	return &Airflow{
+		Manager: manager, Home: home, Config: filepath.Join(home, "airflow.cfg"), Database: filepath.Join(home, "airflow.db"),
+		Secret: rand.Text() + rand.Text() + rand.Text(), install: i,
+	}
+}
+
+// NewAirflow lays out an Airflow 3 in home, which it makes: a migrated database with [Users] and the example Dags in
+// it, and a configuration. Nothing runs yet.
+func (i *Installation) NewAirflow(ctx context.Context, home, manager string) (*Airflow, error) {
+	a, err := i.lay(ctx, home, manager)
+	if err != nil {
 		return nil, err
 	}
 	passwords := `{"admin": "admin", "op": "op", "viewer": "viewer"}`
@@ -201,18 +216,24 @@ func (i *Installation) template(ctx context.Context) (string, error) {
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}
-	fmt.Fprintln(os.Stderr, "interop: making a database with users and Dags (once, half a minute)")
+	fmt.Fprintf(os.Stderr, "interop: making a database with users and Dags for Airflow %s (once, half a minute)\n", i.Release)
 	home, err := os.MkdirTemp("", "jetbridge-template-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(home)
-	a := &Airflow{Manager: FAB, Home: home, Config: filepath.Join(home, "airflow.cfg"),
-		Database: filepath.Join(home, "airflow.db"), Secret: rand.Text(), install: i}
-	if err := a.writeConfig(); err != nil {
+	a := i.airflowIn(home, FAB)
+	write := a.writeConfig
+	if i.isAirflow2() {
+		write = func() error { return a.writeConfig2(Airflow2Config{}) }
+	}
+	if err := write(); err != nil {
 		return "", err
 	}
 	steps := [][]string{{"db", "migrate"}}
+	if i.isAirflow2() {
+		steps = append(steps, []string{"sync-perm"}) // the web server would make the roles, when it starts
+	}
 	for _, name := range Users {
 		steps = append(steps, []string{"users", "create", "--username", name, "--password", name,
 			"--firstname", "F", "--lastname", "L", "--email", name + "@example.com",
@@ -236,7 +257,7 @@ func (i *Installation) templateKey() (string, error) {
 	hash := sha256.New()
 	io.WriteString(hash, i.Dags())
 	err := filepath.WalkDir(i.here, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".py" && filepath.Base(path) != "airflow.go" {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".py" && !strings.HasPrefix(filepath.Base(path), "airflow") {
 			return err
 		}
 		text, err := os.ReadFile(path)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs what `make interop` needs and prints where it is.
 #
-#   install.sh airflow    a virtual environment with Airflow, from airflow-3.3.2.lock; prints its folder
-#   install.sh chromium   a Chromium; prints its path
-#   install.sh lock       makes both lock files again (only to move to another release)
+#   install.sh airflow RELEASE   a virtual environment with that Airflow, from airflow-RELEASE.lock; prints its folder
+#   install.sh chromium          a Chromium; prints its path
+#   install.sh lock [RELEASE...] makes the lock files again (only to move to another release, or to add one)
 #
 # Everything lands in $JETBRIDGE_CACHE (default: ${XDG_CACHE_HOME:-~/.cache}/jetbridge) and is used again by later
 # runs. A virtual environment cannot be moved, so an installation counts only once its stamp file exists: whatever
@@ -12,9 +12,31 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${JETBRIDGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/jetbridge}
-release=3.3.2
-# The resolver sees packages as of this day, so that the same inputs give the same lock.
-as_of=2026-09-18T00:00:00Z
+
+# releases lists what can be run: a release, and the day as of which the resolver sees packages, some days after it
+# came out, so that the same inputs give the same lock, and the packages are those that people had with it.
+releases() {
+	cat <<-END
+		3.3.2 2026-09-18
+		3.2.2 2026-06-05
+		3.1.8 2026-03-20
+		3.0.6 2025-09-05
+		2.11.2 2026-03-20
+		2.11.0 2025-06-01
+		2.10.5 2025-02-20
+	END
+}
+
+as_of() { releases | while read -r release day; do if [ "$release" = "$1" ]; then echo "${day}T00:00:00Z"; fi; done; }
+
+# Airflow 2 takes no FAB provider beyond 1.5.
+inputs() {
+	echo "apache-airflow==$1"
+	case $1 in
+	2.*) printf '%s\n' 'apache-airflow-providers-fab<2' requests ;;
+	*) echo apache-airflow-providers-fab ;;
+	esac
+}
 
 say() { echo "interop: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -28,10 +50,10 @@ apt() {
 	apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >&2
 }
 
-# The lock holds for Python 3.11 to 3.13. A shim that is on the PATH but has no Python behind it does not count.
+# Airflow 2.10 to 3.3 have Python 3.11 and 3.12 in common. A shim that is on the PATH but has no Python behind it does not count.
 find_python() {
-	for p in python3.12 python3.13 python3.11 python3; do
-		if "$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
+	for p in python3.12 python3.11 python3; do
+		if "$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
 			echo "$p"
 			return
 		fi
@@ -40,7 +62,7 @@ find_python() {
 }
 
 need_python() {
-	find_python || { apt python3 python3-venv && find_python; } || die "Airflow $release needs Python 3.11, 3.12 or 3.13"
+	find_python || { apt python3 python3-venv && find_python; } || die "Airflow needs Python 3.11 or 3.12 here"
 }
 
 key() { cat "$@" | sha256sum | cut -c1-12; }
@@ -60,6 +82,8 @@ uv() {
 }
 
 install_airflow() {
+	release=$1
+	[ -e "$here/airflow-$release.lock" ] || die "there is no lock for Airflow $release; there are: $(cd "$here" && echo airflow-*.lock)"
 	dir=$cache/airflow-$release-$(key "$here/airflow-$release.lock")
 	if [ ! -e "$dir/complete" ]; then
 		say "installing Airflow $release into $dir (about 500 MB, a few minutes the first time)"
@@ -78,7 +102,7 @@ airflow)
 	# Two runs at once wait for each other instead of building the same folder twice.
 	exec 9>"$cache/install.lock"
 	flock 9
-	install_airflow 9>&-
+	install_airflow "${2:?which release?}" 9>&-
 	;;
 chromium)
 	for p in chromium chromium-browser google-chrome; do
@@ -90,10 +114,17 @@ chromium)
 lock)
 	cd "$here"
 	compile="pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header"
-	uv $compile uv.in -o uv.lock
-	uv $compile --exclude-newer "$as_of" airflow.in -o "airflow-$release.lock"
+	shift
+	if [ $# = 0 ]; then
+		uv $compile uv.in -o uv.lock
+		set -- $(releases | cut -d' ' -f1)
+	fi
+	for release; do
+		[ -n "$(as_of "$release")" ] || die "Airflow $release is not in the list of releases in this file"
+		inputs "$release" | uv $compile --exclude-newer "$(as_of "$release")" - -o "airflow-$release.lock"
+	done
 	;;
 *)
-	die "usage: install.sh airflow|chromium|lock"
+	die "usage: install.sh airflow RELEASE | chromium | lock [RELEASE...]"
 	;;
 esac

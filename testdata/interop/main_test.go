@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,12 +19,14 @@ const wholeTime = 15 * time.Minute
 
 // world is what every test works with: two Airflows, and four bridges in front of them. TestMain fills it once.
 var world struct {
-	install *Installation
-	fab     *Airflow
-	simple  *Airflow
-	bridges []front
-	binary  string
-	dir     string
+	install  *Installation // of Airflow 3
+	install2 *Installation
+	fab      *Airflow
+	simple   *Airflow
+	airflow2 *Airflow
+	bridges  []front
+	binary   string
+	dir      string
 
 	processes []*Bridge
 }
@@ -66,7 +69,7 @@ func stopWorld() {
 	for _, b := range world.processes {
 		b.Stop()
 	}
-	for _, a := range []*Airflow{world.fab, world.simple} {
+	for _, a := range []*Airflow{world.fab, world.simple, world.airflow2} {
 		if a != nil {
 			a.Stop()
 		}
@@ -74,7 +77,14 @@ func stopWorld() {
 }
 
 func buildWorld(ctx context.Context) (err error) {
-	if world.install, err = Install("."); err != nil {
+	release2, release3, err := releases()
+	if err != nil {
+		return err
+	}
+	if world.install, err = Install(".", release3); err != nil {
+		return err
+	}
+	if world.install2, err = Install(".", release2); err != nil {
 		return err
 	}
 	if world.fab, err = world.install.NewAirflow(ctx, filepath.Join(world.dir, FAB), FAB); err != nil {
@@ -83,17 +93,36 @@ func buildWorld(ctx context.Context) (err error) {
 	if world.simple, err = world.install.NewAirflow(ctx, filepath.Join(world.dir, Simple), Simple); err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "interop: starting two Airflows, compiling jetbridge")
+	if world.airflow2, err = world.install2.NewAirflow2(ctx, filepath.Join(world.dir, "airflow2"), Airflow2Config{}); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "interop: starting Airflow %s, twice, and %s, compiling jetbridge\n", release3, release2)
 	world.binary = filepath.Join(world.dir, "jetbridge")
 	if err := together(
 		func() error { return world.fab.Start(ctx, false) },
 		func() error { return world.simple.Start(ctx, false) },
+		func() error { return world.airflow2.StartWeb(ctx) },
 		func() error { return world.install.Build(ctx, world.binary) },
 		func() error { return makeOldUsers(ctx) },
 	); err != nil {
 		return err
 	}
 	return startBridges(ctx)
+}
+
+// releases are those to run: the usual ones, or in the place of one of them what AIRFLOW names.
+func releases() (release2, release3 string, err error) {
+	release2, release3 = Release2, Release3
+	switch other := os.Getenv("AIRFLOW"); {
+	case other == "":
+	case strings.HasPrefix(other, "2."):
+		release2 = other
+	case strings.HasPrefix(other, "3."):
+		release3 = other
+	default:
+		return "", "", fmt.Errorf("AIRFLOW=%s is no release of Airflow 2 or 3", other)
+	}
+	return release2, release3, nil
 }
 
 // together runs the functions at once and gives the first error.

@@ -1,6 +1,9 @@
 """A Dag that a person starts by hand: two tasks that say hello, one after the other."""
 
-from airflow.sdk import dag, task
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
 
 
 @dag(schedule=None, tags=["jetbridge"])

@@ -1,6 +1,9 @@
 """A Dag with a task for each number of its run's configuration."""
 
-from airflow.sdk import dag, task
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
 
 
 @dag(schedule=None, params={"upto": 3}, tags=["jetbridge", "numbers"])

@@ -25,7 +25,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	install, err := interop.Install(".")
+	install, err := interop.Install(".", interop.Release3)
 	if err != nil {
 		return err
 	}
