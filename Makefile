@@ -26,8 +26,8 @@ check: ## Format, vet, staticcheck, tidy, import table, clean tree
 	go test -count=1 -run 'Test(Imports|Homes|Reach|PackageComments)' .
 	@if [ -n "$${CI:-}" ]; then git diff --exit-code && test -z "$$(git status --porcelain)" || { git status --short; exit 1; }; fi
 
-test: ## Every test on this machine, with the race detector and a real PostgreSQL; a skip fails
-	testdata/postgres/with-postgres.sh testdata/run-tests.sh -race -shuffle=on ./...
+test: ## Every test on this machine, with the race detector, a real PostgreSQL and MariaDB; a skip fails
+	testdata/postgres/with-postgres.sh testdata/mariadb/with-mariadb.sh testdata/run-tests.sh -race -shuffle=on ./...
 
 fuzz: ## Run each fuzz target for FUZZTIME (default 30s)
 	testdata/run-fuzz.sh "$${FUZZTIME:-30s}"

@@ -62,6 +62,7 @@ var homes = []struct {
 	{"github.com/gin-gonic/gin", []string{"bridge/server"}, "its recovery ends a cut stream as if it were whole, its router cleans paths: not on the proxied way"},
 	{"github.com/golang-jwt/jwt", []string{"modern/token"}, "one place where a signature is trusted"},
 	{"github.com/jackc/pgx", []string{"legacy/airflowdb", "legacy/fab/fabtest"}, "databases are opened read-only, in one place"},
+	{"github.com/go-sql-driver/mysql", []string{"legacy/airflowdb", "legacy/fab/fabtest"}, "the same, for MySQL and MariaDB"},
 	{"modernc.org/sqlite", []string{"legacy/airflowdb", "legacy/fab/fabtest", "bridge/store", "bridge/demo"}, "read-only but for our own store and the demo's database"},
 	{"github.com/spf13/cobra", []string{"bridge/cli"}, "commands are the cli's"},
 	{"github.com/goccy/go-yaml", []string{"bridge/config"}, "one reader of the configuration"},

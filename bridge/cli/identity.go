@@ -120,9 +120,6 @@ func (a *assembler) users(t *taker, settings database, key string) (*fab.Users, 
 		users, err := fab.New(fab.Config{DB: db, Hasher: a.hasher, Recheck: settings.recheck, OutageGrace: settings.grace, Size: clients, Now: a.now})
 		return users, func() { _ = db.Close() }, err // read only: nothing is lost with it
 	})
-	if errors.Is(err, airflowdb.ErrNotBuiltIn) {
-		return nil, fmt.Errorf("%s: %w; with airflow3.users.via: upstream Airflow 3 judges the passwords, and no database is read", key, err)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}

@@ -131,7 +131,8 @@ type UpstreamUsers struct {
 	Via string `yaml:"via"`
 	// DSN is a SQLAlchemy URL; set whenever FAB is asked via its database.
 	DSN Secret `yaml:"dsn"`
-	// Schema is PostgreSQL's schema of Airflow's tables; empty for the search path.
+	// Schema is PostgreSQL's schema, or MySQL's database, of Airflow's tables;
+	// empty for the search path, or the DSN's own.
 	Schema string `yaml:"schema"`
 	// Recheck is how old an answer may be.
 	Recheck time.Duration `yaml:"recheck"`

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -28,6 +29,7 @@ type Dialect int
 const (
 	SQLite Dialect = iota
 	PostgreSQL
+	MySQL // and MariaDB
 )
 
 func (d Dialect) String() string {
@@ -36,6 +38,8 @@ func (d Dialect) String() string {
 		return "sqlite"
 	case PostgreSQL:
 		return "postgresql"
+	case MySQL:
+		return "mysql"
 	}
 	return "dialect " + strconv.Itoa(int(d))
 }
@@ -50,10 +54,11 @@ const (
 // Config says which database. It is copied.
 type Config struct {
 	// URL is a SQLAlchemy URL as Airflow writes it: postgresql+psycopg2://…,
-	// sqlite:////absolute/path, … It has no default.
+	// mysql+mysqldb://…, sqlite:////absolute/path, … It has no default.
 	URL string
 	// Schema is Airflow's [database] sql_alchemy_schema: the PostgreSQL schema
-	// that holds its tables. Empty: the connection's search path.
+	// that holds its tables, or MySQL's database. Empty: the connection's search
+	// path, or the database of the URL.
 	Schema string
 	// Dir is the folder that a relative SQLite path starts from. Empty: the
 	// working directory.
@@ -73,8 +78,8 @@ type DB struct {
 	timeout time.Duration
 }
 
-// Open prepares the database for reading. An error is about the configuration,
-// [ErrNotBuiltIn] if it asks for MySQL. The caller closes the DB.
+// Open prepares the database for reading. An error is about the configuration.
+// The caller closes the DB.
 func Open(cfg Config) (*DB, error) {
 	db, err := open(cfg)
 	if err != nil {
@@ -97,12 +102,17 @@ func open(cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.ContainsRune(cfg.Schema, 0) {
+		return nil, errors.New("a NUL in the schema's name")
+	}
 	db := &DB{dialect: loc.dialect, schema: cfg.Schema, timeout: cfg.Timeout}
 	switch loc.dialect {
 	case SQLite:
 		err = db.openSQLite(loc, cfg)
 	case PostgreSQL:
 		err = db.openPostgres(loc)
+	case MySQL:
+		err = db.openMySQL(loc)
 	}
 	if err != nil {
 		return nil, err
@@ -115,7 +125,7 @@ func open(cfg Config) (*DB, error) {
 
 func (db *DB) openSQLite(loc location, cfg Config) error {
 	if cfg.Schema != "" {
-		return errors.New("a schema is PostgreSQL's")
+		return errors.New("SQLite has no schema")
 	}
 	name, path, err := sqliteName(loc, cfg.Dir)
 	if err != nil {
@@ -127,9 +137,6 @@ func (db *DB) openSQLite(loc location, cfg Config) error {
 }
 
 func (db *DB) openPostgres(loc location) error {
-	if strings.ContainsRune(db.schema, 0) {
-		return errors.New("a NUL in the schema's name")
-	}
 	cfg, err := postgresConfig(loc, db.timeout)
 	if err != nil {
 		return err
@@ -139,19 +146,47 @@ func (db *DB) openPostgres(loc location) error {
 	return nil
 }
 
+func (db *DB) openMySQL(loc location) error {
+	cfg, err := mysqlConfig(loc, db.timeout)
+	if err != nil {
+		return err
+	}
+	if cfg.DBName == "" && db.schema == "" {
+		return errors.New("the URL names no database")
+	}
+	where, socket := cfg.Addr, ""
+	if cfg.Net == "unix" {
+		where, socket = "", "?unix_socket="+cfg.Addr
+	}
+	db.name = fmt.Sprintf("mysql://%s@%s/%s%s", cfg.User, where, cfg.DBName, socket)
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return errors.New("the parameters of the URL are not what MySQL's driver takes")
+	}
+	db.sql = sql.OpenDB(connector)
+	return nil
+}
+
 // Dialect says how to write a query.
 func (db *DB) Dialect() Dialect { return db.dialect }
 
 // String names the database without its password.
 func (db *DB) String() string { return db.name }
 
+// Schema is the one that the DB was opened with, which may be empty.
+func (db *DB) Schema() string { return db.schema }
+
 // Table gives the name of one of Airflow's tables, quoted, with its schema.
 func (db *DB) Table(name string) string {
-	quoted := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-	if db.schema == "" {
-		return quoted
+	mark := `"`
+	if db.dialect == MySQL {
+		mark = "`"
 	}
-	return `"` + strings.ReplaceAll(db.schema, `"`, `""`) + `".` + quoted
+	quote := func(name string) string { return mark + strings.ReplaceAll(name, mark, mark+mark) + mark }
+	if db.schema == "" {
+		return quote(name)
+	}
+	return quote(db.schema) + "." + quote(name)
 }
 
 // A Tx is a read-only transaction. It belongs to the function that [DB.Read]
@@ -194,7 +229,7 @@ func (db *DB) Read(ctx context.Context, f func(context.Context, Tx) error) error
 	ctx, cancel := context.WithTimeout(ctx, db.timeout)
 	defer cancel()
 	opts := &sql.TxOptions{ReadOnly: true}
-	if db.dialect == PostgreSQL {
+	if db.dialect != SQLite {
 		opts.Isolation = sql.LevelRepeatableRead
 	}
 	tx, err := db.sql.BeginTx(ctx, opts)

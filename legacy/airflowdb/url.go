@@ -10,10 +10,6 @@ import (
 	"strings"
 )
 
-// ErrNotBuiltIn is the error for a database that Airflow knows and this build
-// does not.
-var ErrNotBuiltIn = errors.New("not built in yet")
-
 // sqlalchemyURL takes an URL apart as SQLAlchemy does (_parse_url in
 // sqlalchemy/engine/url.py): the password ends at the first "@", and neither
 // host nor database are percent-decoded.
@@ -23,6 +19,7 @@ var sqlalchemyURL = regexp.MustCompile(
 // A location is a parsed SQLAlchemy URL.
 type location struct {
 	dialect        Dialect
+	driver         string // Python's: what stands behind the plus sign
 	user, password string
 	host, port     string
 	database       string
@@ -38,7 +35,7 @@ func parse(text string) (location, error) {
 	}
 	loc := location{host: m[4] + m[5], port: m[6], database: m[7]}
 	var err error
-	if loc.dialect, err = dialectOf(m[1]); err != nil {
+	if loc.dialect, loc.driver, err = dialectOf(m[1]); err != nil {
 		return location{}, err
 	}
 	if loc.user, err = unquote(m[2]); err != nil {
@@ -58,19 +55,19 @@ func parse(text string) (location, error) {
 	return loc, nil
 }
 
-// dialectOf knows the names that Airflow and SQLAlchemy use, the driver behind
-// the plus sign aside: it says how Python connects.
-func dialectOf(name string) (Dialect, error) {
-	dialect, _, _ := strings.Cut(name, "+")
-	switch dialect {
+// dialectOf knows the names that Airflow and SQLAlchemy use. The driver behind
+// the plus sign says how Python connects.
+func dialectOf(name string) (dialect Dialect, driver string, err error) {
+	name, driver, _ = strings.Cut(name, "+")
+	switch name {
 	case "sqlite":
-		return SQLite, nil
+		return SQLite, driver, nil
 	case "postgresql", "postgres":
-		return PostgreSQL, nil
+		return PostgreSQL, driver, nil
 	case "mysql", "mariadb":
-		return 0, fmt.Errorf("MySQL is %w: jetbridge reads SQLite and PostgreSQL", ErrNotBuiltIn)
+		return MySQL, driver, nil
 	}
-	return 0, fmt.Errorf("unknown dialect %q: jetbridge reads sqlite and postgresql", dialect)
+	return 0, "", fmt.Errorf("unknown dialect %q: jetbridge reads sqlite, postgresql and mysql (or mariadb)", name)
 }
 
 // unquote decodes percent signs as Python's urllib.parse.unquote does: a plus

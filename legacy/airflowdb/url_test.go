@@ -53,7 +53,7 @@ func TestPostgresURLs(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"sqlite:////a", "postgresql+psycopg2://u:p%40@h:5/db?x=y&x=z", "postgresql://u@[::1]/d", "mysql://", "a:b@c"} {
+	for _, seed := range []string{"sqlite:////a", "postgresql+psycopg2://u:p%40@h:5/db?x=y&x=z", "postgresql://u@[::1]/d", "mysql://", "mysql+pymysql://u:p@[::1]:1/d?ssl_mode=required&unix_socket=/s", "a:b@c"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, url string) {

@@ -20,18 +20,18 @@ const page = 500
 // read finds the one row of that username, or else nobody; of an address, the
 // one row that has it where no username is the same.
 func (u *Users) read(ctx context.Context, name string, address bool) (*row, error) {
-	grouped, err := u.haveGroups(ctx)
+	layout, err := u.layout(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found *row
 	err = u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
 		var err error
-		if found, err = u.byName(ctx, tx, fold(name)); err == nil && address {
+		if found, err = u.byName(ctx, tx, layout, fold(name)); err == nil && address {
 			if found != nil {
 				return legacy.Rejected(legacy.UnknownUser, nil)
 			}
-			found, err = u.one(ctx, tx, "email = ?", name)
+			found, err = u.byAddress(ctx, tx, layout, name)
 		}
 		if err != nil {
 			return err
@@ -43,7 +43,7 @@ func (u *Users) read(ctx context.Context, name string, address bool) (*row, erro
 		if err != nil {
 			return err
 		}
-		roles, err := u.roles(ctx, tx, grouped, id, id)
+		roles, err := u.roles(ctx, tx, layout.grouped, id, id)
 		found.user.Roles = roles[id]
 		return err
 	})
@@ -51,41 +51,6 @@ func (u *Users) read(ctx context.Context, name string, address bool) (*row, erro
 		return nil, asRefusal(err)
 	}
 	return found, nil
-}
-
-// byName compares as Airflow does, lower(username) = lower(name), in words that
-// let the database use Airflow's index: on SQLite that of its NOCASE column,
-// which folds ASCII alone. PostgreSQL folds by its locale, and so has to compare
-// once more, where the collation "C" leaves it ASCII. A locale that lowers ASCII
-// in a way of its own (Turkish, its I) finds fewer rows, never others. The name
-// is a folded one.
-func (u *Users) byName(ctx context.Context, tx airflowdb.Tx, name string) (*row, error) {
-	if u.db.Dialect() == airflowdb.SQLite {
-		return u.one(ctx, tx, "username = ? COLLATE NOCASE", name)
-	}
-	return u.one(ctx, tx, `lower(username) = lower(?) AND lower(username COLLATE "C") = ?`, name, name)
-}
-
-const columns = "id, username, email, active, password"
-
-// one reads the only row that the condition holds for: nil for none,
-// AmbiguousUser for several.
-func (u *Users) one(ctx context.Context, tx airflowdb.Tx, condition string, args ...any) (*row, error) {
-	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM "+u.db.Table("ab_user")+" WHERE "+condition+" LIMIT 2", args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var found *row
-	for rows.Next() {
-		if found != nil {
-			return nil, legacy.Rejected(legacy.AmbiguousUser, nil)
-		}
-		if found, _, err = scan(rows); err != nil {
-			return nil, err
-		}
-	}
-	return found, rows.Err()
 }
 
 func scan(rows *sql.Rows) (*row, int64, error) {
@@ -137,25 +102,6 @@ func (u *Users) roles(ctx context.Context, tx airflowdb.Tx, grouped bool, first,
 	return roles, rows.Err()
 }
 
-// haveGroups says whether this Airflow has the group tables, which came with
-// the FAB provider 2.
-func (u *Users) haveGroups(ctx context.Context) (bool, error) {
-	return u.groups.Get(ctx, "", func(ctx context.Context) (bool, error) {
-		query, t := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN (?, ?, ?)", func(name string) any { return name }
-		if u.db.Dialect() == airflowdb.PostgreSQL {
-			query, t = "SELECT num_nonnulls(to_regclass(?), to_regclass(?), to_regclass(?))", func(name string) any { return u.db.Table(name) }
-		}
-		var n int
-		err := u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
-			return tx.QueryRow(ctx, query, t("ab_group"), t("ab_user_group"), t("ab_group_role")).Scan(&n)
-		})
-		if err != nil {
-			return false, asRefusal(err)
-		}
-		return n == 3, nil
-	})
-}
-
 // asRefusal says that the database cannot tell, unless err is already a refusal.
 func asRefusal(err error) error {
 	if errors.Is(err, legacy.ErrRejected) || errors.Is(err, legacy.ErrUnavailable) {
@@ -169,14 +115,14 @@ func asRefusal(err error) error {
 // [legacy.ErrUnavailable].
 func (u *Users) All(ctx context.Context) iter.Seq2[legacy.User, error] {
 	return func(yield func(legacy.User, error) bool) {
-		grouped, err := u.haveGroups(ctx)
+		layout, err := u.layout(ctx)
 		if err != nil {
 			yield(legacy.User{}, err)
 			return
 		}
 		var users []legacy.User
 		for last := int64(math.MinInt32); ; { // ids are INTEGER
-			users, last, err = u.page(ctx, grouped, last)
+			users, last, err = u.page(ctx, layout.grouped, last)
 			if err != nil {
 				yield(legacy.User{}, asRefusal(err))
 				return

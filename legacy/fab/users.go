@@ -41,9 +41,9 @@ const (
 	maxPassword = 8 << 10
 )
 
-// groupsRecheck is how long it is believed that the group tables exist or do
-// not: they come with an upgrade of Airflow.
-const groupsRecheck = time.Minute
+// layoutRecheck is how long it is believed what the tables are like: that changes
+// with an upgrade of Airflow.
+const layoutRecheck = time.Minute
 
 // Config is what [Users] needs. It is copied.
 type Config struct {
@@ -66,10 +66,10 @@ type Config struct {
 
 // Users are the rows of ab_user. They are safe for concurrent use.
 type Users struct {
-	db     *airflowdb.DB
-	hasher *Hasher
-	rows   *recheck.Cache[*row]
-	groups *recheck.Cache[bool]
+	db      *airflowdb.DB
+	hasher  *Hasher
+	rows    *recheck.Cache[*row]
+	layouts *recheck.Cache[layout]
 }
 
 // A row is a user as the database has it.
@@ -87,11 +87,11 @@ func New(cfg Config) (*Users, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fab: %w", err)
 	}
-	groups, err := recheck.New[bool](recheck.Config{Recheck: groupsRecheck, Size: 1, Now: cfg.Now})
+	layouts, err := recheck.New[layout](recheck.Config{Recheck: layoutRecheck, Size: 1, Now: cfg.Now})
 	if err != nil {
 		return nil, fmt.Errorf("fab: %w", err)
 	}
-	return &Users{db: cfg.DB, hasher: cfg.Hasher, rows: rows, groups: groups}, nil
+	return &Users{db: cfg.DB, hasher: cfg.Hasher, rows: rows, layouts: layouts}, nil
 }
 
 // Lookup finds the user of that name, in whatever ASCII case, active or not.

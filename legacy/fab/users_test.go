@@ -41,6 +41,11 @@ func each(t *testing.T, f func(t *testing.T, cfg fabtest.Config)) {
 		t.Run(fmt.Sprintf("postgresql/airflow2=%t", airflow2), func(t *testing.T) {
 			f(t, fabtest.Config{Postgres: postgres(t), Airflow2: airflow2})
 		})
+		for _, collation := range []string{"utf8mb4_unicode_ci", "utf8mb4_bin"} {
+			t.Run(fmt.Sprintf("%s/airflow2=%t", collation, airflow2), func(t *testing.T) {
+				f(t, fabtest.Config{MySQL: mysql(t), Collation: collation, Airflow2: airflow2})
+			})
+		}
 	}
 }
 
@@ -49,6 +54,15 @@ func postgres(t *testing.T) string {
 	url := os.Getenv("JETBRIDGE_TEST_POSTGRES")
 	if url == "" {
 		t.Fatal("JETBRIDGE_TEST_POSTGRES names no PostgreSQL: run `make test`, or testdata/postgres/with-postgres.sh go test …")
+	}
+	return url
+}
+
+func mysql(t *testing.T) string {
+	t.Helper()
+	url := os.Getenv("JETBRIDGE_TEST_MYSQL")
+	if url == "" {
+		t.Fatal("JETBRIDGE_TEST_MYSQL names no MySQL: run `make test`, or testdata/mariadb/with-mariadb.sh go test …")
 	}
 	return url
 }
@@ -186,19 +200,21 @@ func TestVerifyPassword(t *testing.T) {
 
 // Two rows that answer to one name are nobody.
 func TestAmbiguous(t *testing.T) {
-	db := newDatabase(t, fabtest.Config{Postgres: postgres(t)},
-		fabtest.User{Name: "carol", Hash: fabtest.HashOfSecret}, fabtest.User{Name: "CAROL", Hash: fabtest.HashOfSecret})
-	users := newUsers(t, db, fab.Config{})
-	if _, err := users.Lookup(t.Context(), "carol"); reason(err) != legacy.AmbiguousUser {
-		t.Errorf("Lookup: %v", err)
-	}
-	if _, err := users.VerifyPassword(t.Context(), "carol", "secret"); reason(err) != legacy.AmbiguousUser {
-		t.Errorf("VerifyPassword: %v", err)
+	for _, cfg := range []fabtest.Config{{Postgres: postgres(t)}, {MySQL: mysql(t), Collation: "utf8mb4_bin"}} {
+		db := newDatabase(t, cfg,
+			fabtest.User{Name: "carol", Hash: fabtest.HashOfSecret}, fabtest.User{Name: "CAROL", Hash: fabtest.HashOfSecret})
+		users := newUsers(t, db, fab.Config{})
+		if _, err := users.Lookup(t.Context(), "carol"); reason(err) != legacy.AmbiguousUser {
+			t.Errorf("Lookup: %v", err)
+		}
+		if _, err := users.VerifyPassword(t.Context(), "carol", "secret"); reason(err) != legacy.AmbiguousUser {
+			t.Errorf("VerifyPassword: %v", err)
+		}
 	}
 }
 
 func TestGroups(t *testing.T) {
-	for _, cfg := range []fabtest.Config{{SQLite: filepath.Join(t.TempDir(), "a.db")}, {Postgres: postgres(t)}} {
+	for _, cfg := range []fabtest.Config{{SQLite: filepath.Join(t.TempDir(), "a.db")}, {Postgres: postgres(t)}, {MySQL: mysql(t)}} {
 		db := newDatabase(t, cfg,
 			fabtest.User{ID: 1, Name: "dana", Roles: []string{"Viewer", "opsRole"}, Groups: []string{"ops", "dev"}},
 			fabtest.User{ID: 2, Name: "eve", Groups: []string{"dev"}})

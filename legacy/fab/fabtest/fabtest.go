@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-sql-driver/mysql"
+
 	_ "github.com/jetbridge/jetbridge/legacy/airflowdb" // the drivers "sqlite" and "pgx"
 )
 
@@ -40,8 +42,14 @@ type User struct {
 
 // Config says what kind of database to make.
 type Config struct {
-	// SQLite is the path of the file to make. Empty: PostgreSQL is used.
+	// SQLite is the path of the file to make. Empty: MySQL or PostgreSQL is used.
 	SQLite string
+	// MySQL is the SQLAlchemy URL (user:password@host:port, no parameters) of a
+	// server, in which a new database is made; it goes with [Database.Close].
+	// Empty: PostgreSQL is used.
+	MySQL string
+	// Collation is the new database's of MySQL. Empty: utf8mb4_unicode_ci.
+	Collation string
 	// Postgres is the URL of a server's admin database, in which a new database
 	// is made; it goes with [Database.Close].
 	Postgres string
@@ -58,27 +66,46 @@ type Database struct {
 	sql      *sql.DB
 	drop     func(context.Context) error
 	airflow2 bool
+	dialect  dialect
 }
+
+// A dialect is how one kind of database wants the same said.
+type dialect struct {
+	key, username, time string // the types of columns
+	insert, ignore      string // around the insertion of what may be there
+	numbered            bool   // whether arguments are $1, $2 …, or question marks
+}
+
+var (
+	sqlite2  = dialect{key: "INTEGER PRIMARY KEY", username: "VARCHAR(512)", time: "TIMESTAMP", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
+	sqlite3  = dialect{key: "INTEGER PRIMARY KEY", username: `VARCHAR(512) COLLATE "NOCASE"`, time: "TIMESTAMP", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
+	postgres = dialect{key: "SERIAL PRIMARY KEY", username: "VARCHAR(512)", time: "TIMESTAMP", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
+	mariadb  = dialect{key: "INTEGER PRIMARY KEY AUTO_INCREMENT", username: "VARCHAR(512)", time: "DATETIME", insert: "INSERT IGNORE"}
+)
 
 // New makes a database with those users.
 func New(ctx context.Context, cfg Config, users ...User) (*Database, error) {
 	db := &Database{airflow2: cfg.Airflow2}
 	var err error
-	if cfg.SQLite != "" {
+	switch {
+	case cfg.SQLite != "":
+		db.dialect = map[bool]dialect{true: sqlite2, false: sqlite3}[cfg.Airflow2]
 		err = db.sqlite(cfg.SQLite)
-	} else {
+	case cfg.MySQL != "":
+		db.dialect = mariadb
+		err = db.mysql(ctx, cfg.MySQL, cfg.Collation)
+	default:
+		db.dialect = postgres
 		err = db.postgres(ctx, cfg.Postgres)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fabtest: %w", err)
 	}
-	key := map[bool]string{true: "INTEGER PRIMARY KEY", false: "SERIAL PRIMARY KEY"}[cfg.SQLite != ""]
-	name := map[bool]string{true: `VARCHAR(512) COLLATE "NOCASE"`, false: "VARCHAR(512)"}[cfg.SQLite != "" && !cfg.Airflow2]
 	tables := tables2
 	if !cfg.Airflow2 {
 		tables += tables3
 	}
-	tables = strings.NewReplacer("KEY", key, "USERNAME", name).Replace(tables)
+	tables = strings.NewReplacer("KEY", db.dialect.key, "USERNAME", db.dialect.username, "TIMESTAMP", db.dialect.time).Replace(tables)
 	for statement := range strings.SplitSeq(tables, ";") {
 		if strings.TrimSpace(statement) != "" {
 			err = errors.Join(err, db.Exec(ctx, statement))
@@ -90,7 +117,7 @@ func New(ctx context.Context, cfg Config, users ...User) (*Database, error) {
 	return db, nil
 }
 
-// The tables, in the order of their dependence; KEY and USERNAME differ.
+// The tables, in the order of their dependence; KEY, USERNAME and TIMESTAMP differ.
 const (
 	tables2 = `
 CREATE TABLE ab_user (id KEY, first_name VARCHAR(256) NOT NULL, last_name VARCHAR(256) NOT NULL,
@@ -141,6 +168,37 @@ func (db *Database) postgres(ctx context.Context, admin string) error {
 	return nil
 }
 
+func (db *Database) mysql(ctx context.Context, admin, collation string) error {
+	u, err := url.Parse(admin)
+	if err != nil || u.Host == "" {
+		return errors.New("no URL of a MySQL server")
+	}
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr, cfg.User = "tcp", u.Host, u.User.Username()
+	cfg.Passwd, _ = u.User.Password()
+	server, err := sql.Open("mysql", cfg.FormatDSN())
+	if err != nil {
+		return err
+	}
+	if collation == "" {
+		collation = "utf8mb4_unicode_ci"
+	}
+	cfg.DBName = "fabtest_" + strings.ToLower(rand.Text())
+	if _, err := server.ExecContext(ctx, "CREATE DATABASE "+cfg.DBName+" COLLATE "+collation); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	db.drop = func(ctx context.Context) error {
+		_, err := server.ExecContext(ctx, "DROP DATABASE "+cfg.DBName)
+		return errors.Join(err, server.Close())
+	}
+	u.Path = "/" + cfg.DBName
+	db.URL = u.String()
+	if db.sql, err = sql.Open("mysql", cfg.FormatDSN()); err != nil {
+		return errors.Join(err, db.drop(ctx))
+	}
+	return nil
+}
+
 // Add makes users.
 func (db *Database) Add(ctx context.Context, users ...User) error {
 	for _, u := range users {
@@ -173,7 +231,7 @@ func (db *Database) add(ctx context.Context, u User) error {
 		if err := db.link(ctx, "ab_group", group, "INSERT INTO ab_user_group (user_id, group_id) SELECT u.id, t.id FROM ab_user u, ab_group t WHERE u.email = $1 AND t.name = $2", u.Email); err != nil {
 			return err
 		}
-		if err := db.link(ctx, "ab_role", group+"Role", "INSERT INTO ab_group_role (group_id, role_id) SELECT g.id, t.id FROM ab_group g, ab_role t WHERE g.name = $1 AND t.name = $2 ON CONFLICT DO NOTHING", group); err != nil {
+		if err := db.link(ctx, "ab_role", group+"Role", db.dialect.insert+" INTO ab_group_role (group_id, role_id) SELECT g.id, t.id FROM ab_group g, ab_role t WHERE g.name = $1 AND t.name = $2"+db.dialect.ignore, group); err != nil {
 			return err
 		}
 	}
@@ -183,18 +241,24 @@ func (db *Database) add(ctx context.Context, u User) error {
 // link makes a role or group of that name unless it is there, and ties it to whom.
 func (db *Database) link(ctx context.Context, table, name, query, whom string) error {
 	return errors.Join(
-		db.Exec(ctx, "INSERT INTO "+table+" (name) VALUES ($1) ON CONFLICT DO NOTHING", name),
+		db.Exec(ctx, db.dialect.insert+" INTO "+table+" (name) VALUES ($1)"+db.dialect.ignore, name),
 		db.Exec(ctx, query, whom, name))
 }
 
-// Exec changes the database at will; arguments are $1, $2 and so on.
+// Exec changes the database at will; arguments are $1, $2 and so on, each once
+// and in this order.
 func (db *Database) Exec(ctx context.Context, query string, args ...any) error {
+	if !db.dialect.numbered {
+		for i := range args {
+			query = strings.Replace(query, "$"+strconv.Itoa(i+1), "?", 1)
+		}
+	}
 	_, err := db.sql.ExecContext(ctx, query, args...)
 	return err
 }
 
-// Close ends the use of the database; one of PostgreSQL's is dropped, even while
-// somebody else is connected.
+// Close ends the use of the database; a server's is dropped, even while somebody
+// else is connected.
 func (db *Database) Close(ctx context.Context) error {
 	return errors.Join(db.sql.Close(), db.drop(ctx))
 }
