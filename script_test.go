@@ -22,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/jetbridge/jetbridge/bridge/demo"
+	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
 )
 
 // The stories of the whole program are testdata/script/*.txtar. Besides
@@ -33,6 +34,8 @@ import (
 //	                           everything with 200 and what it was sent; the
 //	                           bridge is told its address by the environment
 //	users FILE                 its users as a database of Airflow's
+//	mysql                      its users in the MySQL that the tests were started
+//	                           with, "secret" the password of each
 //	serve [ARG...]             jetbridge serve --config jetbridge.yaml: $BRIDGE, $SIDE
 //	demo [ARG...]              jetbridge demo, on a free port: $BRIDGE
 //	request METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value'] [-d BODY] [-side]
@@ -72,7 +75,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "users": usersCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
+			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "users": usersCmd, "mysql": mysqlCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
 			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "halt": haltCmd,
 		},
 	})
@@ -190,6 +193,22 @@ func usersCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(demo.WriteDatabase(context.Background(), ts.MkAbs(args[0])))
 }
 
+func mysqlCmd(ts *testscript.TestScript, neg bool, args []string) {
+	server := os.Getenv("JETBRIDGE_TEST_MYSQL")
+	if server == "" {
+		ts.Fatalf("JETBRIDGE_TEST_MYSQL names no MySQL: run `make test`, or testdata/mariadb/with-mariadb.sh go test …")
+	}
+	ctx := context.Background()
+	var users []fabtest.User
+	for i, name := range []string{"admin", "op", "viewer"} {
+		users = append(users, fabtest.User{ID: int64(i + 1), Name: name, Hash: fabtest.HashOfSecret})
+	}
+	db, err := fabtest.New(ctx, fabtest.Config{MySQL: server}, users...)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(db.Close(ctx)) })
+	ts.Setenv("JETBRIDGE__AIRFLOW3__USERS__DSN", db.URL)
+}
+
 // A process is a jetbridge under way.
 type process struct {
 	cmd    *exec.Cmd
@@ -211,7 +230,7 @@ func start(ts *testscript.TestScript, args ...string) *process {
 	p.cmd.Args[0] = "jetbridge" // by which testscript's main knows what to be
 	p.cmd.Path = filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "jetbridge")
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__AIRFLOW3__USERS__DSN", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
 		if value := ts.Getenv(name); value != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+value)
 		}

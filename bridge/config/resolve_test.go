@@ -96,6 +96,11 @@ func TestResolved(t *testing.T) {
 			c.Airflow2.URL, c.Airflow2.CAFile = &url.URL{Scheme: "https", Host: "127.0.0.1:8443"}, file("ca.pem")
 			c.Migration.Mode = Observe
 		},
+		"mysql": func(c *Config) {
+			c.Airflow3.Users.DSN = "mysql+mysqldb://airflow:p%40ss@localhost/airflow3?unix_socket=/run/mysqld/mysqld.sock&charset=utf8mb4"
+			c.Airflow3.Users.Schema = "airflow3"
+			c.Legacy.Users.DSN = "mariadb+pymysql://airflow:p%40ss@[::1]:3307/airflow2?ssl_ca=/etc/mysql/ca.pem"
+		},
 		"jwt-only": func(c *Config) {
 			c.Legacy.AuthBackends = nil
 			c.Migration = Migration{Mode: JWTOnly, TokenSchemes: []string{}}

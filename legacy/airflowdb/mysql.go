@@ -86,7 +86,7 @@ func mysqlSettings(loc location) (mysqlURL, error) {
 			set.connect, err = seconds(value)
 		case "auth_plugin": // where to begin; the server decides
 			if value != "mysql_native_password" && value != "caching_sha2_password" {
-				err = fmt.Errorf("only mysql_native_password and caching_sha2_password are supported")
+				err = fmt.Errorf("is supported for mysql_native_password and caching_sha2_password alone")
 			}
 		case "charset", "collation", "use_unicode", "binary_prefix", "compress", "local_infile", "allow_local_infile",
 			"autocommit", "read_timeout", "write_timeout", "use_pure", "buffered", "raise_on_warnings", "get_warnings", "program_name":
@@ -99,7 +99,7 @@ func mysqlSettings(loc location) (mysqlURL, error) {
 			err = params.set(key, value)
 		}
 		if err != nil {
-			return mysqlURL{}, fmt.Errorf("the parameter %q of the URL: %w", key, err)
+			return mysqlURL{}, fmt.Errorf("the parameter %q of the URL %w", key, err)
 		}
 	}
 	if set.host == "" {

@@ -5,10 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/jetbridge/jetbridge/legacy"
-	"github.com/jetbridge/jetbridge/legacy/airflowdb"
 	"github.com/jetbridge/jetbridge/legacy/fab"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
 )
@@ -44,57 +41,6 @@ func TestFoldsOnlyASCII(t *testing.T) {
 			}
 		}
 	})
-}
-
-// A collation of MySQL's takes more for the same than Airflow's other databases
-// do: letters with and without accents, spaces at the end, what it ignores or has
-// no character for. Nobody gets in by that (C-24).
-func TestMySQLCollations(t *testing.T) {
-	for _, collation := range []string{
-		"utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_unicode_520_ci", "utf8mb4_uca1400_ai_ci", "utf8mb4_general_nopad_ci", "utf8mb4_turkish_ci",
-		"utf8mb4_bin", "utf8mb4_nopad_bin", "utf8mb3_general_ci", "utf8mb3_bin", "latin1_swedish_ci", "latin1_bin", "latin1_general_cs",
-	} {
-		t.Run(collation, func(t *testing.T) {
-			db := newDatabase(t, fabtest.Config{MySQL: mysql(t), Collation: collation},
-				fabtest.User{ID: 1, Name: "Müller", Email: "Müller@example.com", Hash: fabtest.HashOfSecret},
-				fabtest.User{ID: 2, Name: "admin", Hash: fabtest.HashOfSecret, Roles: []string{"Admin"}},
-				fabtest.User{ID: 3, Name: "strasse", Hash: fabtest.HashOfSecret},
-				fabtest.User{ID: 4, Name: "a?c", Hash: fabtest.HashOfSecret})
-			users := newUsers(t, db, fab.Config{})
-			for name, want := range map[string]string{
-				"Müller": "Müller", "mülleR": "Müller", "MÜLLER": "", "Muller": "", "muller": "", "Müller": "",
-				"ADMIN": "admin", "admin ": "", "admin	": "", " admin": "", "admin​": "", "ádmin": "", "ａdmin": "", "admin😀": "",
-				"straße": "", "strasse": "strasse", "a?c": "a?c", "A?C": "a?c", "a中c": "", "a😀c": "",
-				"Müller@example.com": "Müller", "Muller@example.com": "", "müller@example.com": "", "Müller@example.com ": "",
-			} {
-				p, err := users.VerifyPassword(t.Context(), name, "secret")
-				if p.Name != want || reason(err) != map[bool]legacy.Reason{true: legacy.UnknownUser}[want == ""] {
-					t.Errorf("%q: %q, %v; want %q", name, p.Name, err, want)
-				}
-			}
-		})
-	}
-}
-
-// The database of the tables need not be the one of the URL.
-func TestMySQLSchema(t *testing.T) {
-	made := newDatabase(t, fabtest.Config{MySQL: mysql(t)}, fabtest.User{ID: 1, Name: "dana", Roles: []string{"Op"}, Groups: []string{"ops"}})
-	schema := made.URL[strings.LastIndex(made.URL, "/")+1:]
-	for _, url := range []string{mysql(t), strings.TrimSuffix(made.URL, schema)} {
-		db, err := airflowdb.Open(airflowdb.Config{URL: url, Schema: schema})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		users, err := fab.New(fab.Config{DB: db})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := users.Lookup(t.Context(), "DANA")
-		if want := []string{"Op", "opsRole"}; err != nil || !cmp.Equal(got.Roles, want) {
-			t.Errorf("%s: roles %v, %v; want %v", db, got.Roles, err, want)
-		}
-	}
 }
 
 // Who spells one name in many ways pushes nobody out, nor their grace.
