@@ -255,6 +255,25 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// A caller that goes need not wait for the statement, which would end well.
+func TestCancelled(t *testing.T) {
+	for url, sleep := range map[string]string{postgres(t): "SELECT pg_sleep(29)::text", mysqlServer(t): "SELECT SLEEP(29)"} {
+		db := open(t, airflowdb.Config{URL: url, Timeout: time.Minute})
+		if err := db.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		err := db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
+			var s string
+			return tx.QueryRow(ctx, sleep).Scan(&s)
+		})
+		if err == nil {
+			t.Errorf("%s: the statement was waited for", db.Dialect())
+		}
+	}
+}
+
 func TestPostgresSchema(t *testing.T) {
 	url := postgres(t)
 	writer, err := sql.Open("pgx", url)

@@ -3,6 +3,7 @@ package fab_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -15,16 +16,32 @@ import (
 // BenchmarkLookup reads one user from the database, among so many. The cost must
 // not grow with their number.
 func BenchmarkLookup(b *testing.B) {
+	const recursive = `WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < $1)
+		INSERT INTO ab_user (username, email, first_name, last_name, active) SELECT 'user' || i, 'user' || i, '', '', TRUE FROM c`
+	const sequence = `INSERT INTO ab_user (username, email, first_name, last_name, active)
+		SELECT concat('user', seq), concat('user', seq), '', '', TRUE FROM seq_1_to_1000000 WHERE seq <= $1`
+	lookups(b, "sqlite", fabtest.Config{SQLite: "a file of its own"}, recursive)
+	if server := os.Getenv("JETBRIDGE_TEST_MYSQL"); server != "" {
+		lookups(b, "mysql", fabtest.Config{MySQL: server}, sequence)
+		lookups(b, "mysql_bin", fabtest.Config{MySQL: server, Collation: "utf8mb4_bin"}, sequence) // the one that grows
+	}
+}
+
+// lookups fills the tables by a query whose argument is their number.
+func lookups(b *testing.B, name string, kind fabtest.Config, fill string) {
 	for _, n := range []int{1_000, 1_000_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 			ctx := context.Background()
-			db, err := fabtest.New(ctx, fabtest.Config{SQLite: filepath.Join(b.TempDir(), "airflow.db")}, fabtest.User{Name: "alice", Hash: fabtest.HashOfSecret, Roles: []string{"Op"}})
+			kind := kind
+			if kind.SQLite != "" {
+				kind.SQLite = filepath.Join(b.TempDir(), "airflow.db")
+			}
+			db, err := fabtest.New(ctx, kind, fabtest.User{Name: "alice", Hash: fabtest.HashOfSecret, Roles: []string{"Op"}})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer db.Close(ctx)
-			if err := db.Exec(ctx, `WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < $1)
-				INSERT INTO ab_user (username, email, first_name, last_name, active) SELECT 'user' || i, 'user' || i, '', '', TRUE FROM c`, n); err != nil {
+			if err := db.Exec(ctx, fill, n); err != nil {
 				b.Fatal(err)
 			}
 			now := time.Unix(1_000_000, 0)

@@ -3,6 +3,7 @@ package fab
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -34,7 +35,8 @@ func (u *Users) layout(ctx context.Context) (layout, error) {
 	})
 }
 
-// haveGroups says whether this Airflow has the group tables.
+// haveGroups says whether this Airflow has the group tables. MySQL hides those
+// that the account may not read; where it shows some, a grant is missing.
 func (u *Users) haveGroups(ctx context.Context, tx airflowdb.Tx) (bool, error) {
 	tables := []any{"ab_group", "ab_user_group", "ab_group_role"}
 	query, args := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN (?, ?, ?)", tables
@@ -49,8 +51,13 @@ func (u *Users) haveGroups(ctx context.Context, tx airflowdb.Tx) (bool, error) {
 		args = append([]any{u.db.Schema()}, tables...)
 	}
 	var n int
-	err := tx.QueryRow(ctx, query, args...).Scan(&n)
-	return n == len(tables), err
+	if err := tx.QueryRow(ctx, query, args...).Scan(&n); err != nil {
+		return false, err
+	}
+	if u.db.Dialect() == airflowdb.MySQL && 0 < n && n < len(tables) {
+		return false, fmt.Errorf("only %d of ab_group, ab_user_group and ab_group_role can be seen: the account must read all three", n)
+	}
+	return n == len(tables), nil
 }
 
 // mysqlSchema is the database that the tables are in; its argument is the
