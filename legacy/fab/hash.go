@@ -1,6 +1,7 @@
 package fab
 
 import (
+	"crypto/md5"
 	"crypto/pbkdf2"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -65,6 +66,12 @@ func parseHash(stored string, iterations int) (storedHash, error) {
 	return h, err
 }
 
+// digests are those of Python's hashlib under which people have PBKDF2 hashes.
+// It is the count that makes them strong, whatever the digest.
+var digests = map[string]func() hash.Hash{
+	"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
+}
+
 func (h *storedHash) pbkdf2(args string, given bool, iterations int) error {
 	if !given {
 		args = "sha256"
@@ -73,15 +80,7 @@ func (h *storedHash) pbkdf2(args string, given bool, iterations int) error {
 	if counted {
 		iterations = number(count, maxIterations)
 	}
-	var digest func() hash.Hash
-	switch name {
-	case "sha1":
-		digest = sha1.New
-	case "sha256":
-		digest = sha256.New
-	case "sha512":
-		digest = sha512.New
-	}
+	digest := digests[name]
 	if digest == nil || iterations == 0 {
 		return errHashFormat
 	}

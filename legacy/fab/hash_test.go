@@ -66,7 +66,7 @@ func TestDefaults(t *testing.T) {
 
 func TestUnknownHashFormat(t *testing.T) {
 	for _, stored := range []string{
-		"", "$", "$$", "secret", "pbkdf2", "pbkdf2$salt", "pbkdf2:$s$00", "pbkdf2:sha256:$s$00", "pbkdf2:md5:1$s$00", "pbkdf2:SHA256:1$s$00",
+		"", "$", "$$", "secret", "pbkdf2", "pbkdf2$salt", "pbkdf2:$s$00", "pbkdf2:sha256:$s$00", "pbkdf2:blake2b:1$s$00", "pbkdf2:SHA256:1$s$00",
 		"pbkdf2:sha256:0$s$00", "pbkdf2:sha256:-1$s$00", "pbkdf2:sha256:+1$s$00", "pbkdf2:sha256:01$s$00", "pbkdf2:sha256:1:1$s$00", "pbkdf2:sha256:1e3$s$00",
 		"pbkdf2:sha256:5000001$s$00", "pbkdf2:sha256:99999999999999999999$s$00",
 		"scrypt:$s$00", "scrypt:16:8$s$00", "scrypt:16:8:1:1$s$00", "scrypt:1:8:1$s$00", "scrypt:15:8:1$s$00", "scrypt:16:0:1$s$00", "scrypt:16:8:0$s$00",

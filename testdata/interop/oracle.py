@@ -48,7 +48,7 @@ for method in (
 ):
     hashed = can(method)
     if hashed:
-        add(method, hashed)
+        add(method.replace(":", " "), hashed)  # a name in Basic has no colon
 
 # Stored without a count: the library's own at the time of checking.
 count = getattr(security, "DEFAULT_PBKDF2_ITERATIONS")
