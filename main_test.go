@@ -21,6 +21,7 @@ var imports = []struct {
 }{
 	{"legacy", nil, "the words of the old ways, nothing else"},
 	{"legacy/airflowdb", []string{"legacy"}, "opens databases; says 'cannot tell now' in legacy's words"},
+	{"legacy/lockout", []string{"legacy"}, "counts failures, of whichever scheme; says 'not now' in legacy's words"},
 	{"legacy/recheck", []string{"legacy"}, "tells a no from a cannot-tell by legacy's errors"},
 	{"legacy/fab", []string{"legacy", "legacy/airflowdb", "legacy/recheck"}, "Airflow's user tables: read through airflowdb, remembered by recheck"},
 	{"legacy/fab/fabtest", []string{"legacy/airflowdb"}, "makes user tables for whoever tests against them"},
@@ -68,7 +69,7 @@ var homes = []struct {
 	{"github.com/goccy/go-yaml", []string{"bridge/config"}, "one reader of the configuration"},
 	{"github.com/prometheus", []string{"bridge/metrics"}, "one place counts"},
 	{"github.com/fsnotify/fsnotify", []string{"bridge/cli"}, "only the reload watches files"},
-	{"github.com/hashicorp/golang-lru", []string{"legacy/recheck", "legacy/fab", "bridge/directory", "modern/gate", "bridge"}, "bounded memories"},
+	{"github.com/hashicorp/golang-lru", []string{"legacy/recheck", "legacy/lockout", "legacy/fab", "bridge/directory", "modern/gate", "bridge"}, "bounded memories"},
 }
 
 // reaches are rules on everything that a package reaches, however far.

@@ -62,10 +62,14 @@ func (c *Core) identify(ctx context.Context, r Request, cred legacy.Credential, 
 	if !allows(string(cred.Scheme)) {
 		return id, unauthenticated(record.SchemeSwitchedOff)
 	}
-	if no := c.sameOrigin(r); no != nil {
+	from, err := trusted(c.TrustedProxies).hop(r)
+	if err != nil {
+		from = hop{client: r.Peer, host: r.Host}
+	}
+	if no := c.sameOrigin(r, from.host); no != nil {
 		return id, no
 	}
-	proof, err := a.Authenticate(ctx, cred)
+	proof, err := a.Authenticate(legacy.WithClient(ctx, from.client), cred)
 	id.Principal, id.Reply = proof.Principal, proof.Reply
 	if err != nil {
 		return id, credentialRefused(err)
@@ -98,11 +102,8 @@ func (c *Core) resolve(ctx context.Context, p legacy.Principal) (legacy.User, er
 
 // sameOrigin refuses an unsafe method from another origin under any legacy
 // scheme: browsers send all of them unasked. Clients that name no origin go on.
-func (c *Core) sameOrigin(r Request) *Refusal {
-	host, method := r.Host, r.Method
-	if h, err := trusted(c.TrustedProxies).hop(r); err == nil {
-		host = h.host
-	}
+func (c *Core) sameOrigin(r Request, host string) *Refusal {
+	method := r.Method
 	if len(r.Header["Upgrade"]) > 0 {
 		method = http.MethodPost // a WebSocket begins as a GET, and obeys no other rule
 	}

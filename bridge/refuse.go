@@ -48,7 +48,12 @@ func unauthenticated(why record.Reason) *Refusal {
 // credentialRefused tells a credential that was judged and refused from one
 // that could not be judged.
 func credentialRefused(err error) *Refusal {
-	if !errors.Is(err, legacy.ErrRejected) {
+	switch {
+	case errors.Is(err, legacy.ErrLockedOut):
+		no := NewRefusal(http.StatusTooManyRequests, record.TooManyFailures, err, "Too many attempts have failed. Try again later.")
+		no.header = retryAfter(err)
+		return no
+	case !errors.Is(err, legacy.ErrRejected):
 		return unavailable(err)
 	}
 	no := NewRefusal(http.StatusUnauthorized, reasonOf(err, record.MalformedCredential), err, refusedAdvice)
@@ -59,15 +64,22 @@ func credentialRefused(err error) *Refusal {
 // unavailable refuses because it could not be told; what is neither a "no" nor
 // a "cannot tell" is a fault.
 func unavailable(err error) *Refusal {
-	var r *legacy.Refusal
-	if !errors.Is(err, legacy.ErrUnavailable) || !errors.As(err, &r) {
+	if !errors.Is(err, legacy.ErrUnavailable) {
 		return fault(err)
 	}
 	no := NewRefusal(http.StatusServiceUnavailable, reasonOf(err, record.SourceUnavailable), err,
 		"The credential cannot be checked at the moment. Try again shortly.")
-	seconds := max(1, int(math.Ceil(r.RetryAfter.Seconds())))
-	no.header = http.Header{"Retry-After": {strconv.Itoa(seconds)}}
+	no.header = retryAfter(err)
 	return no
+}
+
+// retryAfter says when asking again makes sense, a second or more from now.
+func retryAfter(err error) http.Header {
+	var seconds float64
+	if r := (*legacy.Refusal)(nil); errors.As(err, &r) {
+		seconds = r.RetryAfter.Seconds()
+	}
+	return http.Header{"Retry-After": {strconv.Itoa(max(1, int(math.Ceil(seconds))))}}
 }
 
 func fault(err error) *Refusal {

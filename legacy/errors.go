@@ -6,10 +6,11 @@ import (
 )
 
 // What a caller may test for with errors.Is. The difference matters: "no" is
-// a 401, "cannot tell now" is a 503.
+// a 401, "cannot tell now" is a 503, "not now, after so many failures" a 429.
 var (
 	ErrRejected    = errors.New("credential rejected")
 	ErrUnavailable = errors.New("cannot tell now")
+	ErrLockedOut   = errors.New("locked out")
 )
 
 // Reason says why a credential was not accepted. It goes into the record,
@@ -33,19 +34,22 @@ const (
 	HashQueueFull     Reason = "hash_queue_full"    // more passwords to check than the bound allows
 )
 
+// TooManyFailures is why nothing was judged ([ErrLockedOut]).
+const TooManyFailures Reason = "too_many_failures" // of this account, or from this address
+
 // Reasons lists every reason, for a test that no table forgets one.
 func Reasons() []Reason {
 	return []Reason{
 		MalformedCredential, UnknownUser, AmbiguousUser, InactiveUser, WrongPassword,
-		NoPassword, UnknownHashFormat, SourceUnavailable, HashQueueFull,
+		NoPassword, UnknownHashFormat, SourceUnavailable, HashQueueFull, TooManyFailures,
 	}
 }
 
-// A Refusal is the error of every legacy package: what it is (ErrRejected or
-// ErrUnavailable), why, and the cause for the operator's log. Its text holds no
+// A Refusal is the error of every legacy package: what it is (ErrRejected,
+// ErrUnavailable or ErrLockedOut), why, and the cause for the operator's log. Its text holds no
 // credential.
 type Refusal struct {
-	Kind   error // ErrRejected or ErrUnavailable
+	Kind   error // one of the three
 	Reason Reason
 	Cause  error // may be nil
 	// RetryAfter is when asking again makes sense; zero for unknown.
@@ -63,6 +67,11 @@ func Rejected(why Reason, cause error) *Refusal {
 // Unavailable makes the error for "cannot tell now".
 func Unavailable(why Reason, cause error, retryAfter time.Duration) *Refusal {
 	return &Refusal{Kind: ErrUnavailable, Reason: why, Cause: cause, RetryAfter: retryAfter}
+}
+
+// LockedOut makes the error for "not now, after so many failures".
+func LockedOut(retryAfter time.Duration) *Refusal {
+	return &Refusal{Kind: ErrLockedOut, Reason: TooManyFailures, RetryAfter: retryAfter}
 }
 
 // Claimed adds to err, if it is a [Refusal], who the credential said it was.

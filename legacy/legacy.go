@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -65,6 +66,20 @@ func PasswordCredential(username, password string) (Credential, bool) {
 	return Credential{Scheme: Basic, Authorization: "Basic " + pair}, true
 }
 
+type clientKey struct{}
+
+// WithClient puts the address that a credential came from on its way, for who
+// counts failures. It proves nothing.
+func WithClient(ctx context.Context, from netip.Addr) context.Context {
+	return context.WithValue(ctx, clientKey{}, from)
+}
+
+// ClientFrom gives that address; the zero Addr when nobody said.
+func ClientFrom(ctx context.Context) netip.Addr {
+	from, _ := ctx.Value(clientKey{}).(netip.Addr)
+	return from
+}
+
 // A Proof is what an [Authenticator] found.
 type Proof struct {
 	Principal Principal
@@ -80,8 +95,8 @@ type Authenticator interface {
 	// empty for a scheme that cannot be asked for.
 	Challenge() string
 	// Authenticate judges c, which is of this scheme. Its error is
-	// [ErrRejected] ("mine, and no") or [ErrUnavailable] ("cannot tell now");
-	// any other error is a fault and refuses too.
+	// [ErrRejected] ("mine, and no"), [ErrUnavailable] ("cannot tell now") or
+	// [ErrLockedOut] ("not now"); any other error is a fault and refuses too.
 	Authenticate(ctx context.Context, c Credential) (Proof, error)
 }
 

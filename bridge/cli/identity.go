@@ -12,6 +12,7 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/airflowdb"
 	"github.com/jetbridge/jetbridge/legacy/basic"
 	"github.com/jetbridge/jetbridge/legacy/fab"
+	"github.com/jetbridge/jetbridge/legacy/lockout"
 	"github.com/jetbridge/jetbridge/modern"
 	"github.com/jetbridge/jetbridge/modern/token"
 )
@@ -24,6 +25,7 @@ type identity struct {
 	passwords      legacy.PasswordVerifier
 	old, new       *fab.Users // the two databases; nil where there is none
 	simple         []config.SimpleUser
+	guard          *lockout.Guard
 	sources        []source
 	warnings       []string
 }
@@ -39,6 +41,9 @@ func (a *assembler) identity(t *taker, s *snapshot) (identity, error) {
 	var id identity
 	var err error
 	cfg := s.cfg
+	if id.guard, err = a.guard(t, cfg.Legacy.Lockout); err != nil {
+		return id, err
+	}
 	switch {
 	case cfg.Airflow3.Users.Via == config.Upstream:
 		err = a.askUpstream(t, s, &id)
@@ -46,7 +51,7 @@ func (a *assembler) identity(t *taker, s *snapshot) (identity, error) {
 		err = a.askSimple(t, cfg, &id)
 	default:
 		up := cfg.Airflow3.Users
-		id.new, err = a.users(t, database{up.DSN.Reveal(), up.Schema, up.Recheck, up.OutageGrace}, "airflow3.users.dsn")
+		id.new, err = a.users(t, database{up.DSN.Reveal(), up.Schema, up.Recheck, up.OutageGrace, id.guard}, "airflow3.users.dsn")
 		id.directory = id.new
 		id.add("airflow3 users", "airflow3.users.dsn", id.new)
 	}
@@ -54,7 +59,7 @@ func (a *assembler) identity(t *taker, s *snapshot) (identity, error) {
 		return id, err
 	}
 	if old := cfg.Legacy.Users; id.passwords == nil && old.DSN != "" {
-		id.old, err = a.users(t, database{old.DSN.Reveal(), old.Schema, old.Recheck, old.OutageGrace}, "legacy.users.dsn")
+		id.old, err = a.users(t, database{old.DSN.Reveal(), old.Schema, old.Recheck, old.OutageGrace, id.guard}, "legacy.users.dsn")
 		if err != nil {
 			return id, err
 		}
@@ -107,6 +112,18 @@ func builtIn(cfg *config.Config) []legacy.Scheme {
 type database struct {
 	dsn, schema    string
 	recheck, grace time.Duration
+	guard          *lockout.Guard
+}
+
+// guard counts failures. It is shared by all that have the same bounds, and so
+// outlives a reload that leaves them alone.
+func (a *assembler) guard(t *taker, settings config.Lockout) (*lockout.Guard, error) {
+	return take(t, settings, func() (*lockout.Guard, func(), error) {
+		g, err := lockout.New(lockout.Config{
+			Failures: settings.Failures, AddressFailures: settings.AddressFailures, Window: settings.Window, Now: a.now,
+		})
+		return g, nil, err
+	})
 }
 
 // users reads a database of users. The two databases are one part when they
@@ -117,7 +134,7 @@ func (a *assembler) users(t *taker, settings database, key string) (*fab.Users, 
 		if err != nil {
 			return nil, nil, err
 		}
-		users, err := fab.New(fab.Config{DB: db, Hasher: a.hasher, Recheck: settings.recheck, OutageGrace: settings.grace, Size: clients, Now: a.now})
+		users, err := fab.New(fab.Config{DB: db, Hasher: a.hasher, Guard: settings.guard, Recheck: settings.recheck, OutageGrace: settings.grace, Size: clients, Now: a.now})
 		return users, func() { _ = db.Close() }, err // read only: nothing is lost with it
 	})
 	if err != nil {
@@ -173,6 +190,7 @@ type exchange struct {
 	signing
 	base           string
 	recheck, grace time.Duration
+	guard          *lockout.Guard
 }
 
 // askUpstream has Airflow 3 judge passwords. Its tokens are verified like any
@@ -180,11 +198,11 @@ type exchange struct {
 func (a *assembler) askUpstream(t *taker, s *snapshot, id *identity) error {
 	cfg := s.cfg
 	up := cfg.Airflow3
-	settings := exchange{s.connection, signingOf(cfg), cfg.BasePath, up.Users.Recheck, up.Users.OutageGrace}
+	settings := exchange{s.connection, signingOf(cfg), cfg.BasePath, up.Users.Recheck, up.Users.OutageGrace, id.guard}
 	asked, err := take(t, settings, func() (*directory.Upstream, func(), error) {
 		u, err := directory.NewUpstream(directory.UpstreamConfig{
 			URL: up.URL.String() + cfg.BasePath + "/auth/token", Transport: s.transport, Verify: subjectOf(s.key),
-			Recheck: up.Users.Recheck, OutageGrace: up.Users.OutageGrace, Size: clients, Now: a.now,
+			Recheck: up.Users.Recheck, OutageGrace: up.Users.OutageGrace, Size: clients, Guard: id.guard, Now: a.now,
 		})
 		return u, nil, err
 	})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/server"
 	"github.com/jetbridge/jetbridge/bridge/store"
 	"github.com/jetbridge/jetbridge/legacy/fab"
+	"github.com/jetbridge/jetbridge/legacy/lockout"
 )
 
 func (p *Program) serveCommand() *cobra.Command {
@@ -95,6 +97,7 @@ type assembler struct {
 	log     *slog.Logger
 	level   *slog.LevelVar // of log
 	now     func() time.Time
+	inForce atomic.Pointer[lockout.Guard] // the guard of the snapshot in force, for the metrics
 }
 
 // serve serves cfg, and what becomes of it, until ctx ends.
@@ -114,10 +117,12 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	if err != nil {
 		return failed(errors.Join(err, kept.Close(), lines.Close()))
 	}
-	counts := metrics.New(metrics.Config{
+	a := &assembler{hasher: hasher, log: log, level: level, now: time.Now}
+	a.metrics = metrics.New(metrics.Config{
 		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: hasher.Running, HashesWaiting: hasher.Waiting,
+		Locked: func() (int, int) { return a.inForce.Load().Locked() },
 	})
-	a := &assembler{hasher: hasher, metrics: counts, sink: record.Fanout{lines, counts, kept}, log: log, level: level, now: time.Now}
+	a.sink = record.Fanout{lines, a.metrics, kept}
 	err = a.run(ctx, p, cfg, with)
 	return failed(errors.Join(err, lines.Close(), kept.Close()))
 }
@@ -129,6 +134,7 @@ func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, wit
 		return err
 	}
 	a.warn(first)
+	a.inForce.Store(first.identity.guard)
 	a.metrics.Loaded()
 	srv, err := server.New(server.Config{
 		Public:  server.Listen{Addr: cfg.Listen, Listener: with.public, CertFile: cfg.TLS.Cert, KeyFile: cfg.TLS.Key},

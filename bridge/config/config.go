@@ -184,6 +184,7 @@ type Legacy struct {
 	// backend is an error.
 	AnonymousUser string      `yaml:"anonymous_user"`
 	Users         LegacyUsers `yaml:"users"`
+	Lockout       Lockout     `yaml:"lockout"`
 	// Roles maps further role names of Airflow 2 to a role of the simple auth
 	// manager: viewer, user, op or admin.
 	Roles map[string]string `yaml:"roles"`
@@ -197,6 +198,16 @@ type LegacyUsers struct {
 	Schema      string        `yaml:"schema"`
 	Recheck     time.Duration `yaml:"recheck"`
 	OutageGrace time.Duration `yaml:"outage_grace"`
+}
+
+// Lockout says how many wrong passwords are too many; zero of either means that
+// they are not counted.
+type Lockout struct {
+	// Failures is how many an account may have in a row, AddressFailures an
+	// address, and Window the time in which as many come back.
+	Failures        int           `yaml:"failures"`
+	AddressFailures int           `yaml:"address_failures"`
+	Window          time.Duration `yaml:"window"`
 }
 
 // Modern says which tokens Airflow 3 accepts.

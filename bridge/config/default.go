@@ -26,7 +26,10 @@ func Default() Config {
 			Users:         UpstreamUsers{Via: Database, OutageGrace: time.Minute},
 		},
 		Airflow2: Airflow2{Version: "2.10.5"},
-		Legacy:   Legacy{Users: LegacyUsers{Recheck: databaseRecheck, OutageGrace: time.Minute}},
+		Legacy: Legacy{
+			Users:   LegacyUsers{Recheck: databaseRecheck, OutageGrace: time.Minute},
+			Lockout: Lockout{Failures: 10, AddressFailures: 500, Window: 5 * time.Minute},
+		},
 		Modern: Modern{
 			Algorithm:         "HS512",
 			Audience:          "apache-airflow",

@@ -112,6 +112,7 @@ func (v *validation) bounds(c Config) {
 		{"airflow3.users.outage_grace", c.Airflow3.Users.OutageGrace, 0, time.Hour},
 		{"legacy.users.recheck", c.Legacy.Users.Recheck, time.Second, time.Hour},
 		{"legacy.users.outage_grace", c.Legacy.Users.OutageGrace, 0, time.Hour},
+		{"legacy.lockout.window", c.Legacy.Lockout.Window, time.Second, 24 * time.Hour},
 		{"modern.leeway", c.Modern.Leeway, 0, 5 * time.Minute},
 		{"modern.lifetime", c.Modern.Lifetime, 30 * time.Second, time.Hour},
 		{"modern.max_issued_lifetime", c.Modern.MaxIssuedLifetime, time.Minute, 365 * 24 * time.Hour},
@@ -119,6 +120,14 @@ func (v *validation) bounds(c Config) {
 		{"tokenapi.cli_lifetime", c.TokenAPI.CLILifetime, time.Second, 365 * 24 * time.Hour},
 	} {
 		v.between(b.key, b.value, b.least, b.most)
+	}
+	for _, b := range []struct {
+		key   string
+		value int
+	}{{"legacy.lockout.failures", c.Legacy.Lockout.Failures}, {"legacy.lockout.address_failures", c.Legacy.Lockout.AddressFailures}} {
+		if b.value < 0 || b.value > 1_000_000 {
+			v.add(b.key, "must be from 0, which counts none, to 1000000")
+		}
 	}
 	if n := c.Server.MaxHeaderBytes; n < 8<<10 || n > 1<<20 {
 		v.add("server.max_header_bytes", "must be from %d to %d", 8<<10, 1<<20)

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/fab"
 	"github.com/jetbridge/jetbridge/legacy/recheck"
 )
 
@@ -69,6 +70,9 @@ type UpstreamConfig struct {
 	// Size bounds the accepted passwords that are remembered, as keyed digests.
 	// Zero: 131,072.
 	Size int
+	// Guard is asked before a password is exchanged that is not remembered, and
+	// told what came of it. Nil: none is.
+	Guard fab.Guard
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -82,6 +86,7 @@ type UpstreamConfig struct {
 type Upstream struct {
 	url     string
 	client  http.Client
+	guard   fab.Guard
 	verify  func(string) (string, map[string]any, error)
 	secret  [sha256.Size]byte
 	answers *recheck.Cache[legacy.Principal]
@@ -116,6 +121,7 @@ func NewUpstream(cfg UpstreamConfig) (*Upstream, error) {
 	u := &Upstream{
 		url:    endpoint.String(),
 		client: http.Client{Transport: cfg.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		guard:  cfg.Guard,
 		verify: cfg.Verify,
 		slots:  semaphore.NewWeighted(int64(cfg.Concurrent)),
 		most:   int64(cfg.Concurrent) + int64(cfg.Queue),
@@ -137,7 +143,29 @@ func (u *Upstream) VerifyPassword(ctx context.Context, username, password string
 		!utf8.ValidString(username) || !utf8.ValidString(password) || strings.ContainsRune(username, 0) {
 		return legacy.Principal{}, legacy.Rejected(legacy.MalformedCredential, nil)
 	}
-	return u.answers.Get(ctx, u.key(username, password), func(ctx context.Context) (legacy.Principal, error) {
+	key := u.key(username, password)
+	if u.guard == nil || u.answers.Holds(key) {
+		return u.judge(ctx, key, username, password)
+	}
+	// Which of Airflow's users a name leads to is not known here: spellings that
+	// differ in case alone are one account.
+	account, from := strings.ToLower(username), legacy.ClientFrom(ctx)
+	if err := u.guard.Admit(account, from); err != nil {
+		return legacy.Principal{}, err
+	}
+	p, err := u.judge(ctx, key, username, password)
+	switch {
+	case err == nil:
+		u.guard.Passed(account)
+	case errors.Is(err, legacy.ErrRejected):
+		u.guard.Failed(account, from)
+	}
+	return p, err
+}
+
+// judge gives the answer that is remembered, or asks for one.
+func (u *Upstream) judge(ctx context.Context, key, username, password string) (legacy.Principal, error) {
+	return u.answers.Get(ctx, key, func(ctx context.Context) (legacy.Principal, error) {
 		if u.inside.Add(1) > u.most {
 			u.inside.Add(-1)
 			return legacy.Principal{}, legacy.Unavailable(legacy.HashQueueFull, nil, queueRetry)

@@ -21,6 +21,8 @@ type Config struct {
 	RefusalsDropped func() uint64 // refusals that the store lost
 	HashesRunning   func() int    // passwords being checked
 	HashesWaiting   func() int    // and waiting for it
+	// Locked are the accounts and addresses that had too many failures.
+	Locked func() (accounts, addresses int)
 }
 
 // Metrics counts for Prometheus. Every label's values are a closed set: what is
@@ -96,6 +98,10 @@ func (m *Metrics) elsewhere(cfg Config) {
 	counter("jetbridge_refusals_dropped_total", "Refusals that jetbridge why will not find.", cfg.RefusalsDropped)
 	gauge("jetbridge_hashes_running", "Passwords being checked.", cfg.HashesRunning)
 	gauge("jetbridge_hashes_waiting", "Passwords waiting to be checked.", cfg.HashesWaiting)
+	if cfg.Locked != nil {
+		gauge("jetbridge_locked_accounts", "Accounts of which too many attempts have failed.", func() int { n, _ := cfg.Locked(); return n })
+		gauge("jetbridge_locked_addresses", "Addresses from which too many attempts have failed.", func() int { _, n := cfg.Locked(); return n })
+	}
 }
 
 // Record implements [record.Sink].

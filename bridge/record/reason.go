@@ -27,6 +27,7 @@ const (
 	WrongPassword       Reason = "wrong_password"
 	NoPassword          Reason = "no_password"
 	UnknownHashFormat   Reason = "unknown_hash_format"
+	TooManyFailures     Reason = "too_many_failures"
 	TokenExpired        Reason = "token_expired"
 	TokenInvalid        Reason = "token_invalid"
 )

@@ -129,6 +129,12 @@ func NewHasher(cfg HasherConfig) (*Hasher, error) {
 	return h, nil
 }
 
+// knows says whether password is remembered to be user's, with that stored hash.
+func (h *Hasher) knows(user, password, stored string) bool {
+	_, known := h.right.Get(h.digest(user, password, stored))
+	return known
+}
+
 // check says whether password is user's, whose stored hash is given. Its error
 // is ErrRejected for a hash that it does not read, ErrUnavailable when the queue
 // is full or ctx ends. A comparison that has begun runs to its end.

@@ -26,6 +26,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -58,16 +59,28 @@ type Config struct {
 	// OutageGrace is how much longer than Recheck known users go on while the
 	// database cannot be asked. Zero: not at all.
 	OutageGrace time.Duration
+	// Guard is asked before a password is compared that is not remembered to be
+	// right, and told what came of it. Nil: none is.
+	Guard Guard
 	// Size bounds the users that are remembered. Zero: 131,072.
 	Size int
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
 
+// A Guard counts failures, by the user's own name whatever a client called it
+// (package lockout).
+type Guard interface {
+	Admit(account string, from netip.Addr) error
+	Failed(account string, from netip.Addr)
+	Passed(account string)
+}
+
 // Users are the rows of ab_user. They are safe for concurrent use.
 type Users struct {
 	db      *airflowdb.DB
 	hasher  *Hasher
+	guard   Guard
 	rows    *recheck.Cache[*row]
 	layouts *recheck.Cache[layout]
 }
@@ -91,7 +104,7 @@ func New(cfg Config) (*Users, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fab: %w", err)
 	}
-	return &Users{db: cfg.DB, hasher: cfg.Hasher, rows: rows, layouts: layouts}, nil
+	return &Users{db: cfg.DB, hasher: cfg.Hasher, guard: cfg.Guard, rows: rows, layouts: layouts}, nil
 }
 
 // Lookup finds the user of that name, in whatever ASCII case, active or not.
@@ -122,30 +135,60 @@ func (u *Users) VerifyPassword(ctx context.Context, username, password string) (
 		return legacy.Principal{}, legacy.Rejected(legacy.MalformedCredential, nil)
 	}
 	r, err := u.find(ctx, username)
-	switch {
-	case errors.Is(err, legacy.ErrRejected): // unknown or ambiguous
-	case err != nil:
+	if err != nil && !errors.Is(err, legacy.ErrRejected) {
 		return legacy.Principal{}, err
-	case !r.user.Active:
-		err = legacy.Rejected(legacy.InactiveUser, nil)
-	case r.password == "":
-		err = legacy.Rejected(legacy.NoPassword, nil)
-	default:
-		var match bool
-		match, err = u.hasher.check(ctx, r.user.Name, password, r.password)
-		switch {
-		case match:
-			return legacy.Principal{Name: r.user.Name, Scheme: legacy.Basic, Roles: r.user.Roles}, nil
-		case err == nil:
-			return legacy.Principal{}, legacy.Rejected(legacy.WrongPassword, nil)
-		case !errors.Is(err, legacy.ErrRejected):
-			return legacy.Principal{}, err
+	}
+	if err == nil && r.user.Active && r.password != "" && u.hasher.knows(r.user.Name, password, r.password) {
+		return r.principal(), nil
+	}
+	// Whoever is not there is counted by the name that was given, or the
+	// difference would tell who is.
+	account, from := fold(username), legacy.ClientFrom(ctx)
+	if err == nil {
+		account = fold(r.user.Name)
+	}
+	if u.guard != nil {
+		if locked := u.guard.Admit(account, from); locked != nil {
+			return legacy.Principal{}, locked
 		}
 	}
-	if busy := u.hasher.waste(ctx, fold(username), password); busy != nil {
-		return legacy.Principal{}, busy
+	if err == nil {
+		err = u.compare(ctx, r, password)
+	}
+	if errors.Is(err, legacy.ErrRejected) && !hasReason(err, legacy.WrongPassword) {
+		if busy := u.hasher.waste(ctx, fold(username), password); busy != nil {
+			return legacy.Principal{}, busy
+		}
+	}
+	switch {
+	case err == nil:
+		if u.guard != nil {
+			u.guard.Passed(account)
+		}
+		return r.principal(), nil
+	case errors.Is(err, legacy.ErrRejected) && u.guard != nil:
+		u.guard.Failed(account, from)
 	}
 	return legacy.Principal{}, err
+}
+
+// compare judges the password of a user who is there.
+func (u *Users) compare(ctx context.Context, r *row, password string) error {
+	switch {
+	case !r.user.Active:
+		return legacy.Rejected(legacy.InactiveUser, nil)
+	case r.password == "":
+		return legacy.Rejected(legacy.NoPassword, nil)
+	}
+	match, err := u.hasher.check(ctx, r.user.Name, password, r.password)
+	if err == nil && !match {
+		err = legacy.Rejected(legacy.WrongPassword, nil)
+	}
+	return err
+}
+
+func (r *row) principal() legacy.Principal {
+	return legacy.Principal{Name: r.user.Name, Scheme: legacy.Basic, Roles: r.user.Roles}
 }
 
 // checkName refuses what no row can be called, before anybody is asked.
@@ -186,9 +229,11 @@ func (u *Users) addressed(ctx context.Context, address string) (*row, error) {
 // addressKey is no name: that has no NUL.
 func addressKey(address string) string { return "\x00" + address }
 
-func isUnknown(err error) bool {
+func isUnknown(err error) bool { return hasReason(err, legacy.UnknownUser) }
+
+func hasReason(err error, why legacy.Reason) bool {
 	var r *legacy.Refusal
-	return errors.As(err, &r) && r.Reason == legacy.UnknownUser
+	return errors.As(err, &r) && r.Reason == why
 }
 
 // fold lowers the ASCII letters of a name, and no other.

@@ -36,7 +36,8 @@ func oracleBridge(t *testing.T, name, backends string) string {
 	b, err := StartBridge(t.Context(), world.binary, world.dir, name, listen, fmt.Sprintf(
 		`airflow3: {url: %q, config: %q, auth_manager: fab}
 airflow2: {version: %s}
-legacy: {auth_backends: [%s], users: {dsn: "sqlite:///%s"}}`, world.fab.URL, world.fab.Config, world.install2.Release, backends, world.airflow2.Database))
+legacy: {auth_backends: [%s], users: {dsn: "sqlite:///%s"}, lockout: {failures: 0, address_failures: 0}}`,
+		world.fab.URL, world.fab.Config, world.install2.Release, backends, world.airflow2.Database))
 	if b != nil {
 		t.Cleanup(b.Stop)
 	}
