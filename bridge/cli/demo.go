@@ -128,7 +128,7 @@ func demoConfig(ctx context.Context, dir, listen, secret, manager, airflow strin
 	}
 	lines = append(lines,
 		"legacy: {auth_backends: [basic_auth], users: {dsn: '"+dsn+"'}}",
-		"modern: {secret_file: jwt_secret}",
+		"modern: {secret_file: jwt_secret, insecure_weak_secret: true}", // --jwt-secret may be any text
 		"migration: {deprecated_since: 2025-04-22}",
 		"store: {dsn: 'sqlite:///"+filepath.Join(dir, "jetbridge.db")+"'}")
 	path := filepath.Join(dir, "jetbridge.yaml")

@@ -72,6 +72,9 @@ func (c *Config) derive(given map[string]origin) {
 	}
 	c.TokenAPI.Lifetime = c.capped("tokenapi.lifetime", c.TokenAPI.Lifetime)
 	c.TokenAPI.CLILifetime = c.capped("tokenapi.cli_lifetime", c.TokenAPI.CLILifetime)
+	if weak := weakness(c.Modern.Secret); weak != "" && c.Modern.InsecureWeakSecret {
+		c.warn("modern.insecure_weak_secret: the secret %s", weak)
+	}
 	if c.Admin.Listen != "" {
 		c.warn("admin.listen: the migration page is not built in yet: nothing listens there")
 	}

@@ -21,7 +21,7 @@ func TestExample(t *testing.T) {
 	}
 	files := map[string]string{
 		"/etc/jetbridge/airflow3.cfg": "[core]\nauth_manager = airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager\n" +
-			"[database]\nsql_alchemy_conn = postgresql+psycopg2://airflow@db/airflow3\n[api_auth]\njwt_secret = s\n",
+			"[database]\nsql_alchemy_conn = postgresql+psycopg2://airflow@db/airflow3\n[api_auth]\njwt_secret = 0123456789abcdefghijklmnopqrstuvwxyz\n",
 		"/etc/jetbridge/airflow2.cfg": "",
 	}
 	if _, err := load(files, string(content)); err != nil {

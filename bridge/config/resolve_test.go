@@ -34,7 +34,7 @@ func TestResolved(t *testing.T) {
 		c.Airflow3.Users.Recheck = 5 * time.Second
 		c.Legacy.AuthBackends = []string{"basic_auth"}
 		c.Legacy.Users.DSN = "postgresql://db/airflow"
-		c.Modern.Secret = "s"
+		c.Modern.Secret = "0123456789abcdefghijklmnopqrstuvwxyz"
 		c.TokenAPI.Password = Bridge
 		c.Store.DSN = Secret("sqlite:///" + filepath.Join(folder, "jetbridge.db"))
 		return c
@@ -62,7 +62,7 @@ func TestResolved(t *testing.T) {
 			c.Airflow3.Users.DSN = Secret("sqlite:///" + file("airflow.db"))
 			c.Legacy.AuthBackends, c.Legacy.FromAirflow = []string{"airflow.providers.fab.auth_manager.api.auth.backend.basic_auth"}, true
 			c.Legacy.Users.DSN = "sqlite:////var/lib/airflow2/airflow.db"
-			c.Modern.Secret = "the-secret"
+			c.Modern.Secret = "the-secret-of-the-simple-manager"
 			c.TokenAPI.Password = Upstream
 			c.Files = []string{file("airflow3-simple.cfg"), file("airflow2.cfg")}
 		},
@@ -86,6 +86,10 @@ func TestResolved(t *testing.T) {
 			c.Files = []string{file("dsn.secret")}
 		},
 		"dotted-manager": func(*Config) {},
+		"secret-weak": func(c *Config) {
+			c.Modern.Secret, c.Modern.InsecureWeakSecret = "s", true
+			c.Warnings = []string{"modern.insecure_weak_secret: the secret is shorter than 16 bytes: it can be guessed from any token that was signed with it"}
+		},
 		"observe": func(c *Config) {
 			c.Airflow2.URL = &url.URL{Scheme: "http", Host: "127.0.0.1:8081"}
 			c.Airflow3.URL, c.Airflow3.AuthManager, c.Airflow3.Users.DSN = nil, "", ""
@@ -127,7 +131,7 @@ func TestResolved(t *testing.T) {
 		},
 		"quoted": func(c *Config) {
 			c.Legacy.AuthBackends = []string{"basic_auth", "session"}
-			c.Modern.Secret = "two\nlines"
+			c.Modern.Secret = "two lines\nof a secret"
 		},
 		"environment": func(c *Config) {
 			c.Airflow3.URL.Host = "airflow3:8080"
@@ -178,13 +182,13 @@ const minimalYAML = `airflow3:
   auth_manager: fab
   users: {dsn: "postgresql://db/airflow"}
 legacy: {auth_backends: [basic_auth]}
-modern: {secret: s}
+modern: {secret: 0123456789abcdefghijklmnopqrstuvwxyz}
 `
 
 // A secret is in the file or in a file of its own; the environment's word counts
 // over both.
 func TestSecretFiles(t *testing.T) {
-	without := strings.Replace(minimalYAML, "modern: {secret: s}\n", "", 1)
+	without := strings.Replace(minimalYAML, "modern: {secret: 0123456789abcdefghijklmnopqrstuvwxyz}\n", "", 1)
 	const inFile = "modern: {secret_file: f}\n"
 	for _, c := range []struct {
 		name, content string
@@ -203,7 +207,7 @@ func TestSecretFiles(t *testing.T) {
 		got, err := load(map[string]string{
 			"/etc/jetbridge/f": "in f\n", "/etc/jetbridge/g": "in g", "/elsewhere/h": "in h\n",
 			"/etc/jetbridge/two-newlines": "s\n\n", "/etc/jetbridge/windows": "s\r\n", "/etc/jetbridge/spaces": " s ",
-		}, c.content, c.environ...)
+		}, c.content, append(c.environ, "JETBRIDGE__MODERN__INSECURE_WEAK_SECRET=true")...)
 		if err != nil || got.Modern.Secret.Reveal() != c.want {
 			t.Errorf("%s: %v, %v", c.name, got, err)
 		}
@@ -220,7 +224,7 @@ func TestSecretFiles(t *testing.T) {
 }
 
 func TestSecretIsNeverSeen(t *testing.T) {
-	c, err := load(nil, strings.ReplaceAll(minimalYAML, "secret: s", "secret: hunter2"))
+	c, err := load(nil, strings.ReplaceAll(minimalYAML, "secret: 0123456789abcdefghijklmnopqrstuvwxyz", "secret: hunter2-hunter2-hunter2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +243,7 @@ func TestSecretIsNeverSeen(t *testing.T) {
 	if strings.Contains(seen, "hunter2") || strings.Contains(seen, fmt.Sprintf("%x", "hunter2")) {
 		t.Errorf("it is seen: %s", seen)
 	}
-	if !strings.Contains(seen, redacted) || c.Modern.Secret.Reveal() != "hunter2" {
+	if !strings.Contains(seen, redacted) || c.Modern.Secret.Reveal() != "hunter2-hunter2-hunter2" {
 		t.Error("nothing was printed")
 	}
 	if Secret("").String() != Secret("x").String() || Secret("x").GoString() != redacted {
@@ -248,7 +252,7 @@ func TestSecretIsNeverSeen(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	files := map[string]string{"/etc/jetbridge/airflow3.cfg": "[api_auth]\njwt_expiration_time = 172800\njwt_secret = s\n[core]\nsimple_auth_manager_all_admins = True\n"}
+	files := map[string]string{"/etc/jetbridge/airflow3.cfg": "[api_auth]\njwt_expiration_time = 172800\njwt_secret = 0123456789abcdefghijklmnopqrstuvwxyz\n[core]\nsimple_auth_manager_all_admins = True\n"}
 	c, err := load(files, "airflow3: {url: \"http://a:1\", config: airflow3.cfg}\nlegacy: {auth_backends: [basic_auth]}\nadmin: {listen: \":9090\"}\n")
 	if err != nil {
 		t.Fatal(err)
@@ -290,7 +294,7 @@ func TestAirflow2LeavesOut(t *testing.T) {
 
 // A database that nobody asks may keep its password where the bridge cannot go.
 func TestUpstreamNeedsNoDatabase(t *testing.T) {
-	cfg := "[database]\nsql_alchemy_conn_secret = x\n[api_auth]\njwt_secret = s\n"
+	cfg := "[database]\nsql_alchemy_conn_secret = x\n[api_auth]\njwt_secret = 0123456789abcdefghijklmnopqrstuvwxyz\n"
 	files := map[string]string{"/etc/jetbridge/airflow.cfg": cfg}
 	c, err := load(files, "airflow3: {url: \"http://a:1\", config: airflow.cfg, users: {via: upstream}}\nairflow2: {config: airflow.cfg}\n")
 	if err != nil || c.Airflow3.Users.DSN != "" || c.Legacy.Users.DSN != "" || c.Airflow3.Users.Recheck != 5*time.Minute {

@@ -225,6 +225,9 @@ func (v *validation) modern(c Config) {
 	if c.Modern.Secret == "" {
 		v.add("modern.secret", "is required: Airflow 3's [api_auth] jwt_secret, unless airflow3.config is given and sets it")
 	}
+	if weak := weakness(c.Modern.Secret); weak != "" && !c.Modern.InsecureWeakSecret {
+		v.add("modern.secret", "%s. Give Airflow 3 and jetbridge a new one, such as `openssl rand -base64 48` prints, or set modern.insecure_weak_secret: true to go on with it", weak)
+	}
 	if c.Modern.Audience == "" {
 		v.add("modern.audience", "must not be empty")
 	}

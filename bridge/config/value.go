@@ -24,6 +24,8 @@ func set(field reflect.Value, k key, r raw) error {
 		return err
 	case *int:
 		return assign(p, r, asInt)
+	case *bool:
+		return assign(p, r, asBool)
 	case *time.Duration:
 		return assign(p, r, asDuration)
 	case *time.Time:
@@ -70,6 +72,18 @@ func asText(r raw) (string, error) {
 		return "", errors.New("must not hold a NUL")
 	}
 	return r.text, nil
+}
+
+func asBool(r raw) (bool, error) {
+	if r.kind != text || r.env {
+		switch r.text {
+		case "true":
+			return true, nil
+		case "false":
+			return false, nil
+		}
+	}
+	return false, errors.New("must be true or false, without quotes")
 }
 
 func asInt(r raw) (int, error) {

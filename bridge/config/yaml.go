@@ -45,7 +45,7 @@ const (
 type raw struct {
 	origin origin
 	kind   kind
-	text   string // of text and number
+	text   string // of text, number and a boolean
 	// env tells that text came from a variable, where lists have commas.
 	env   bool
 	items []raw
@@ -261,7 +261,9 @@ func (d *document) value(path string, n ast.Node) (raw, bool) {
 				d.fault(d.at(v.Key), path, "has a key without a value")
 			}
 		}
-	case *ast.BoolNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+	case *ast.BoolNode:
+		r.kind, r.text = other, n.GetToken().Value
+	case *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		r.kind = other
 	default:
 		d.fault(r.origin, path, describe(n)+" is not used here; write the value itself")

@@ -1,11 +1,12 @@
-# Real Airflows in the loop. The tests are a module of their own, so that what they need (a browser's protocol)
-# never becomes a dependency of jetbridge.
+# Real Airflows in the loop. The tests are a module of their own, so that what they need (a browser's protocol) never
+# becomes a dependency of jetbridge. With AIRFLOW=3.1.8 or the like the demo is not compared: its stand-in imitates the
+# usual release alone.
 
 .PHONY: interop test-browser demo-airflow interop-lock
 
 interop: ## Every story against real Airflows, 3.3.2 with both managers and 2.11.0, browser included; AIRFLOW=3.1.8 for another
 	@echo "real Airflows are installed (the first time: two minutes or more) and started; three minutes for all their stories"
-	@cd testdata/interop && AIRFLOW=$(AIRFLOW) ../run-tests.sh -count=1 -timeout 20m ./...
+	@cd testdata/interop && AIRFLOW=$(AIRFLOW) ../run-tests.sh -count=1 -timeout 20m $(if $(AIRFLOW),-skip '^TestDemo') ./...
 
 test-browser: ## Only the browser's stories: log in, stay logged in, log out
 	@cd testdata/interop && ../run-tests.sh -count=1 -timeout 20m -run '^TestBrowser' ./...

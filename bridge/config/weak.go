@@ -1,0 +1,35 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+)
+
+// minSecret is the shortest secret that is taken, in bytes. Airflow itself takes
+// any that is not empty, and draws one of 24 characters where it finds none
+// ([api_auth] jwt_secret in airflow/config_templates/config.yml); RFC 7518
+// section 3.2 asks for 64 bytes under HS512.
+const minSecret = 16
+
+// published are secrets that stand in files which everybody has: Airflow's
+// docker-compose.yaml, old defaults, and what people write into examples.
+func published() []string {
+	return []string{
+		"airflow_jwt_secret", "airflow_jwt_secret_lab", "temporary_key", "your_jwt_secret", "your-jwt-secret", "your_secret_key", "your-secret-key",
+		"your-super-secret-key-change-me", "test-secret-key-for-jwt-signing-in-tests", "change-me", "changeme", "super-secret-key", "my-secret-jwt-key",
+	}
+}
+
+// weakness says why whoever knows Airflow could sign tokens with a guess at the
+// secret; empty for a secret that nobody knows.
+func weakness(secret Secret) string {
+	switch {
+	case secret == "":
+		return ""
+	case slices.Contains(published(), secret.Reveal()):
+		return "is published: it stands in a sample configuration, so that everybody can sign tokens with it"
+	case len(secret) < minSecret:
+		return fmt.Sprintf("is shorter than %d bytes: it can be guessed from any token that was signed with it", minSecret)
+	}
+	return ""
+}
