@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -44,9 +46,10 @@ func loadCmd(ts *testscript.TestScript, neg bool, args []string) {
 			defer client.CloseIdleConnections()
 			for range loadLimit {
 				last := s.load.stopping()
-				s.load.count(answerOf(client, req))
-				if last {
-					return
+				answer := answerOf(client, req)
+				s.load.count(answer)
+				if last || answer == refused {
+					return // a client that finds nobody there goes elsewhere
 				}
 			}
 		})
@@ -68,10 +71,20 @@ func (l *load) count(answer string) {
 	l.answers[answer]++
 }
 
+// refused is a request that nobody took: the client still has it whole.
+const refused = "refused"
+
 // answerOf is the status of a whole answer, or what went wrong.
 func answerOf(client *http.Client, req *http.Request) string {
-	res, err := client.Do(req.Clone(req.Context()))
-	if err != nil {
+	again := req.Clone(req.Context())
+	if req.GetBody != nil {
+		again.Body, _ = req.GetBody() // of a string
+	}
+	res, err := client.Do(again)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return refused
+	case err != nil:
 		return "error: " + err.Error()
 	}
 	defer res.Body.Close()
@@ -125,4 +138,33 @@ func flipCmd(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	}
+}
+
+func untilCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("usage: until STATUS METHOD PATH [...]")
+	}
+	s := storyOf(ts)
+	req := s.request(ts, args[1:])
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		answer := answerOf(client, req)
+		if answer == args[0] {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the answer is %s, not %s\n%s", answer, args[0], s.server.text())
+		}
+	}
+}
+
+func portCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: port NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
 }

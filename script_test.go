@@ -28,8 +28,9 @@ import (
 // The stories of the whole program are testdata/script/*.txtar. Besides
 // testscript's own commands they have
 //
-//	upstream [simple]          a stand-in for Airflow 3, $UPSTREAM; the bridge is
-//	                           told its address and secret by the environment
+//	upstream [simple] [OFFSET] a stand-in for Airflow 3, $UPSTREAM, whose clock is
+//	                           off by a duration such as -11s; the bridge is told
+//	                           its address and secret by the environment
 //	airflow2                   a stand-in for Airflow 2, $AIRFLOW2, that answers
 //	                           everything with 200 and what it was sent; the
 //	                           bridge is told its address by the environment
@@ -40,6 +41,9 @@ import (
 //	demo [ARG...]              jetbridge demo, on a free port: $BRIDGE
 //	request METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value'] [-d BODY] [-side]
 //	                           the answer on stdout, its head first
+//	until STATUS METHOD PATH [...]
+//	                           the same request until its answer has that status
+//	port NAME                  a free port of the loopback address
 //	seen NAME                  a header of the last request that the upstream saw
 //	save NAME REGEXP           what the first group matches in the last answer
 //	load N METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value']
@@ -54,7 +58,7 @@ import (
 //	                           the other, each as soon as the request's status says
 //	                           that the one before is in force; -hup sends SIGHUP too
 //	logs REGEXP                waits until the server has logged it
-//	signal NAME                HUP, TERM or KILL to the server
+//	signal NAME                HUP, TERM or KILL to the server; after KILL it is gone
 //	halt                       ends it by TERM, if no signal was sent, and waits;
 //	                           stdout is what it wrote
 
@@ -75,7 +79,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "users": usersCmd, "mysql": mysqlCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
+			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "until": untilCmd, "port": portCmd, "users": usersCmd, "mysql": mysqlCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
 			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "halt": haltCmd,
 		},
 	})
@@ -150,16 +154,24 @@ func (s *story) discreet(t testscript.T, dir string) {
 func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s := storyOf(ts)
 	const secret = "the secret that the stand-in and the bridge share, long enough for HS512"
-	manager := "fab"
-	if len(args) == 1 {
-		manager = args[0]
+	manager, offset := "fab", time.Duration(0)
+	for _, arg := range args {
+		if d, err := time.ParseDuration(arg); err == nil {
+			offset = d
+		} else {
+			manager = arg
+		}
 	}
-	airflow, err := demo.NewAirflow(demo.Config{Secret: secret, Manager: manager})
+	airflow, err := demo.NewAirflow(demo.Config{Secret: secret, Manager: manager, Now: func() time.Time { return time.Now().Add(offset) }})
 	ts.Check(err)
+	if s.upstream != nil {
+		s.upstream.Close()
+	}
 	s.upstream = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.seen = r.Header.Clone()
 		s.mu.Unlock()
+		w.Header().Set("Date", time.Now().Add(offset).UTC().Format(http.TimeFormat))
 		airflow.ServeHTTP(w, r)
 	}))
 	ts.Setenv("UPSTREAM", s.upstream.URL)
@@ -230,7 +242,7 @@ func start(ts *testscript.TestScript, args ...string) *process {
 	p.cmd.Args[0] = "jetbridge" // by which testscript's main knows what to be
 	p.cmd.Path = filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "jetbridge")
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__AIRFLOW3__USERS__DSN", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__LISTEN", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__AIRFLOW3__USERS__DSN", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
 		if value := ts.Getenv(name); value != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+value)
 		}
@@ -441,9 +453,13 @@ func signalCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if !ok {
 		ts.Fatalf("usage: signal HUP|TERM|KILL")
 	}
-	p := storyOf(ts).server
+	s := storyOf(ts)
+	p := s.server
 	p.signalled = sig != syscall.SIGHUP // a second one would not let it drain
 	ts.Check(p.cmd.Process.Signal(sig))
+	if sig == syscall.SIGKILL {
+		s.ended()
+	}
 }
 
 func haltCmd(ts *testscript.TestScript, neg bool, args []string) {

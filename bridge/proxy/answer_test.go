@@ -47,13 +47,19 @@ func TestFailures(t *testing.T) {
 		{"cut in the header", raw("HTTP/1.1 200 OK\r\nSet-Cookie: s3cret"), get, 502, record.UpstreamUnreachable, "the connection was closed too early"},
 		{"not HTTP", raw("s3cret s3cret s3cret\r\n\r\n"), get, 502, record.UpstreamUnreachable, "net/http: HTTP/1.x transport connection broken: malformed HTTP"},
 		{"no header", raw("HTTP/1.1 200 OK\r\ns3cret\r\n\r\n"), get, 502, record.UpstreamUnreachable, "malformed header in the answer"},
+		{"endless header", raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-Filler: s3cret\r\n", 80_000)), get, 502, record.UpstreamUnreachable, "net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded"},
+		{"two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), get, 502, record.UpstreamUnreachable, "net/http: HTTP/1.x transport connection broken: http: message cannot contain multiple Content-Length headers"},
 		{"a certificate of nobody", otherCA.URL, get, 502, record.UpstreamUnreachable, "tls: failed to verify certificate"},
 		{"no answer in time", hanging, get, 504, record.UpstreamTimeout, "net/http: timeout awaiting response headers"},
 		{"the client's body is no body", hanging, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\ns3cret\r\n", 400, record.BadRequest, "the client's body: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tr := proxy.NewTransport(proxy.TransportConfig{HeaderTimeout: 50 * time.Millisecond, TLS: &tls.Config{}})
+			cfg := proxy.TransportConfig{TLS: &tls.Config{}}
+			if tt.reason == record.UpstreamTimeout {
+				cfg.HeaderTimeout = 50 * time.Millisecond
+			}
+			tr := proxy.NewTransport(cfg)
 			defer tr.CloseIdleConnections()
 			d := bridge.Decision{Verdict: bridge.PassAsIs, Client: http.Header{"Deprecation": {"@1"}}}
 			f := newFront(t, tt.upstream, d, proxy.Config{Transport: tr})

@@ -15,12 +15,14 @@ type listener struct {
 	net.Listener
 	stall time.Duration
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	closed bool
+	left   chan struct{} // closed when the listener is and the last connection went
 }
 
 func newListener(l net.Listener, stall time.Duration) *listener {
-	return &listener{Listener: l, stall: stall, conns: map[*conn]struct{}{}}
+	return &listener{Listener: l, stall: stall, conns: map[*conn]struct{}{}, left: make(chan struct{})}
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -31,8 +33,39 @@ func (l *listener) Accept() (net.Conn, error) {
 	c := &conn{Conn: inner, of: l}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed { // while it was taken
+		return nil, errors.Join(net.ErrClosed, inner.Close())
+	}
 	l.conns[c] = struct{}{}
 	return c, nil
+}
+
+// Close takes no more connections; those that are there stay. Closing twice is no
+// error, since net/http does too.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	if len(l.conns) == 0 {
+		close(l.left)
+	}
+	return l.Listener.Close()
+}
+
+// forget is told of a connection that is gone.
+func (l *listener) forget(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, there := l.conns[c]; !there {
+		return
+	}
+	delete(l.conns, c)
+	if l.closed && len(l.conns) == 0 {
+		close(l.left)
+	}
 }
 
 // closeConns closes every connection that is still open.
@@ -64,9 +97,7 @@ func (c *conn) Write(b []byte) (int, error) {
 }
 
 func (c *conn) Close() error {
-	c.of.mu.Lock()
-	delete(c.of.conns, c)
-	c.of.mu.Unlock()
+	c.of.forget(c)
 	return c.Conn.Close()
 }
 

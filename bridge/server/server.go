@@ -181,7 +181,8 @@ func (s *Server) SetHandler(h http.Handler, release func()) { s.current.set(h, r
 
 // Serve serves until ctx ends, then drains, and returns nil, [ErrCut], or why a
 // listener failed. Readiness turns first, and from then on each answer closes its
-// connection; DrainDelay later no more connections are taken; requests under way
+// connection; DrainDelay later no more connections are taken, and those that are
+// left idle are closed a second after that; requests under way
 // have DrainTimeout to end, and upgraded connections, which have no end of their
 // own, are closed after them. The side listener closes last. Serve waits for every handler's release. Once only.
 func (s *Server) Serve(ctx context.Context) error {
@@ -220,9 +221,21 @@ func (s *Server) wait(failed <-chan error) error {
 // afterCut is how long handlers have to notice that their connections are gone.
 const afterCut = 5 * time.Second
 
+// partingTime is how long connections that clients keep are still heard after the
+// last new one: a request may be on its way on one of them, and what cannot be
+// sent twice would be lost if it were closed now. An active client needs no more
+// than one answer to let go of it.
+const partingTime = time.Second
+
 func (s *Server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
 	defer cancel()
+	s.publicL.Close()
+	select {
+	case <-s.publicL.left:
+	case <-time.After(partingTime):
+	case <-ctx.Done():
+	}
 	err := s.public.Shutdown(ctx)
 	if err != nil {
 		err = ErrCut
