@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jetbridge/jetbridge/bridge/demo"
+	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
+	"github.com/jetbridge/jetbridge/modern"
+	"github.com/jetbridge/jetbridge/modern/token"
+	_ "modernc.org/sqlite"
+)
+
+const secret = "a secret of the benchmark, long enough for HMAC with SHA-512 to like it"
+
+// clients are how many known clients the memory is measured with, principals how many of them the loads with many
+// go through.
+const (
+	clients    = 100_000
+	principals = 10_000
+)
+
+// data is what the bridge and its clients know: a database of users, all with the password "secret" under a cheap
+// hash so that making them known takes seconds, and files with headers.
+type data struct{ dir string }
+
+func (d data) file(name string) string { return filepath.Join(d.dir, name) }
+
+func (d data) write(ctx context.Context) error {
+	if err := demo.WriteDatabase(ctx, d.file("users.db")); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", d.file("users.db"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, `
+WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+INSERT INTO ab_user (id, first_name, last_name, username, password, active, email)
+SELECT i, 'F', 'L', 'user' || i, ?, 1, 'user' || i || '@example.com' FROM n`, 1000+clients-1, fabtest.HashOfSecret); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, `INSERT INTO ab_user_role (user_id, role_id) SELECT id, (SELECT min(id) FROM ab_role) FROM ab_user WHERE id >= 1000`); err != nil {
+		return err
+	}
+	key, err := token.New(token.Config{Secret: []byte(secret)})
+	if err != nil {
+		return err
+	}
+	var basic, jwt []string
+	for i := range clients {
+		pair := fmt.Sprintf("user%d:secret", 1000+i)
+		basic = append(basic, "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
+		if i < principals {
+			signed, _, err := key.Mint(modern.Claims{Subject: fmt.Sprint(1000 + i)}, 2*time.Hour)
+			if err != nil {
+				return err
+			}
+			jwt = append(jwt, "Bearer "+signed)
+		}
+	}
+	for name, lines := range map[string][]string{
+		"basic-1": basic[:1], "basic-10000": basic[:principals], "basic-100000": basic, "jwt-1": jwt[:1], "jwt-10000": jwt,
+	} {
+		if err := os.WriteFile(d.file(name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(d.file("send.lua"), []byte(sendLua), 0o600)
+}
+
+// config writes the bridge's configuration.
+func (d data) config(address, upstream string) (string, error) {
+	text := fmt.Sprintf(`listen: %s
+metrics: {listen: ""}
+airflow3: {url: %s, auth_manager: fab, users: {dsn: 'sqlite:///users.db'}}
+legacy: {auth_backends: [basic_auth]}
+modern: {secret: %q}
+`, address, upstream, secret)
+	path := d.file("jetbridge.yaml")
+	return path, os.WriteFile(path, []byte(text), 0o600)
+}

@@ -1,0 +1,291 @@
+// Bench measures what jetbridge costs, against what it is to be held against, in one run: `make bench`. It prints a
+// table and writes it, with the prose of notes.md behind it, to testdata/bench/latest.md.
+//
+// Every figure that has a budget is a ratio of two processes that did the same work in turns, a round of one and a
+// round of the other, of which the median counts: what else the machine does meets both. Requests per second depend
+// on the load generator and the upstream, which take their share of the same cores; the CPU time that the process
+// itself spent on a request does not, and is the better figure on a small machine.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if is, err := role(os.Args[1:]); is {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(2)
+		}
+		return
+	}
+	if err := run1(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// A bench is one run.
+type bench struct {
+	data
+	ctx     context.Context
+	self    string // this program
+	bridge  string // jetbridge
+	seconds float64
+	rounds  int
+	report  strings.Builder
+}
+
+func run1(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "jetbridge-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	b := &bench{data: data{dir}, ctx: ctx, self: self, bridge: filepath.Join(dir, "jetbridge"), seconds: 2, rounds: 3}
+	if text := os.Getenv("BENCH_SECONDS"); text != "" {
+		if b.seconds, err = strconv.ParseFloat(text, 64); err != nil {
+			return fmt.Errorf("BENCH_SECONDS: %w", err)
+		}
+	}
+	if text := os.Getenv("BENCH_ROUNDS"); text != "" {
+		if b.rounds, err = strconv.Atoi(text); err != nil {
+			return fmt.Errorf("BENCH_ROUNDS: %w", err)
+		}
+	}
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", b.bridge, ".").CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	progress("making %d users and their credentials", clients)
+	if err := b.write(ctx); err != nil {
+		return err
+	}
+	for _, part := range []func() error{b.start, b.proxied, b.verify, b.memory} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return b.finish()
+}
+
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...) }
+
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(&b.report, format+"\n", args...)
+	fmt.Printf(format+"\n", args...)
+}
+
+// serve starts jetbridge in front of an upstream.
+func (b *bench) serve(cores int, upstream string) (*process, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	config, err := b.config(address, upstream)
+	if err != nil {
+		return nil, err
+	}
+	return start(cores, address, "/api/v2/version", b.bridge, "serve", "--config", config)
+}
+
+// own starts one of this program's servers.
+func (b *bench) own(cores int, args ...string) (*process, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	return start(cores, address, "/", b.self, slices.Insert(args, 1, address)...)
+}
+
+// start says how long it takes until the first request is answered.
+func (b *bench) start() error {
+	up, err := b.own(2, "upstream")
+	if err != nil {
+		return err
+	}
+	defer up.stop()
+	var serve, demo []float64
+	for range 5 {
+		began := time.Now()
+		p, err := b.serve(2, up.url)
+		if err != nil {
+			return err
+		}
+		serve = append(serve, time.Since(began).Seconds())
+		p.stop()
+		address, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		began = time.Now()
+		if p, err = start(2, address, "/api/v2/version", b.bridge, "demo", "--listen", address); err != nil {
+			return err
+		}
+		demo = append(demo, time.Since(began).Seconds())
+		p.stop()
+	}
+	b.say("\n## Start\n\n| to the first answered request | median | budget |\n|---|---|---|")
+	b.say("| `serve` | %.3f s | 0.3 s |", median(serve))
+	b.say("| `demo` | %.3f s | 0.3 s |", median(demo))
+	return nil
+}
+
+// proxied holds the bridge against the bare proxy.
+func (b *bench) proxied() error {
+	up, err := b.own(2, "upstream")
+	if err != nil {
+		return err
+	}
+	defer up.stop()
+	b.say("\n## Proxied, against the bare proxy\n")
+	b.say("| cores | credential | principals | body | connections | bare/s | ours/s | ratio/s | bare µs | ours µs | CPU ratio | budget |")
+	b.say("|---|---|---|---|---|---|---|---|---|---|---|---|")
+	for _, cores := range []int{1, 2} {
+		bare, err := b.own(cores, "bare", up.url)
+		if err != nil {
+			return err
+		}
+		defer bare.stop()
+		ours, err := b.serve(cores, up.url)
+		if err != nil {
+			return err
+		}
+		defer ours.stop()
+		for _, scheme := range []string{"jwt", "basic"} {
+			for _, count := range []string{"1", "10000"} {
+				headers := b.file(scheme + "-" + count)
+				if _, err := run(b.ctx, b.dir, ours, load{"/api/v2/small", headers, 16, 1 + 10*boolFloat(scheme == "basic" && count != "1")}); err != nil { // now they are known
+					return err
+				}
+				for _, body := range []string{"small", "large"} {
+					for _, connections := range []int{1, 64} {
+						r, err := b.compare(bare, ours, load{"/api/v2/" + body, headers, connections, b.seconds})
+						if err != nil {
+							return err
+						}
+						b.say("| %d | %s | %s | %s | %d | %s | %s |", cores, scheme, count, map[string]string{"small": "1 KiB", "large": "100 KiB"}[body],
+							connections, r, map[string]string{"jwt": "0.90", "basic": "0.80"}[scheme])
+					}
+				}
+			}
+		}
+		bare.stop()
+		ours.stop()
+	}
+	return nil
+}
+
+// verify holds /auth/verify against a handler that decides nothing.
+func (b *bench) verify() error {
+	b.say("\n## `/auth/verify`, against a bare handler, record line on\n")
+	b.say("| cores | credential | connections | bare/s | ours/s | ratio/s | bare µs | ours µs | CPU ratio | budget |")
+	b.say("|---|---|---|---|---|---|---|---|---|---|")
+	for _, cores := range []int{1, 2} {
+		bare, err := b.own(cores, "handler")
+		if err != nil {
+			return err
+		}
+		defer bare.stop()
+		ours, err := b.serve(cores, "http://127.0.0.1:1")
+		if err != nil {
+			return err
+		}
+		defer ours.stop()
+		for _, scheme := range []string{"jwt", "basic"} {
+			r, err := b.compare(bare, ours, load{"/auth/verify", b.file(scheme + "-1"), 64, b.seconds})
+			if err != nil {
+				return err
+			}
+			b.say("| %d | %s | 64 | %s | 0.60 |", cores, scheme, r)
+		}
+		bare.stop()
+		ours.stop()
+	}
+	return nil
+}
+
+// memory says what known clients cost.
+func (b *bench) memory() error {
+	up, err := b.own(2, "upstream")
+	if err != nil {
+		return err
+	}
+	defer up.stop()
+	p, err := b.serve(2, up.url)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	idle := p.resident()
+	progress("%d clients, each with its own password", clients)
+	if _, err := run(b.ctx, b.dir, p, load{"/api/v2/small", b.file("basic-100000"), 16, 60}); err != nil {
+		return err
+	}
+	b.say("\n## Memory\n\n| resident | MB | budget |\n|---|---|---|")
+	b.say("| idle | %.0f | 40 |", idle)
+	b.say("| after %d known clients, each with a credential and a token | %.0f | 150 |", clients, p.resident())
+	return nil
+}
+
+// compare has both do the same in turns, and gives the cells of a row.
+func (b *bench) compare(bare, ours *process, l load) (string, error) {
+	var perSecond, cpu [2][]float64
+	for range b.rounds {
+		for i, p := range []*process{bare, ours} {
+			r, err := run(b.ctx, b.dir, p, l)
+			if err != nil {
+				return "", err
+			}
+			perSecond[i] = append(perSecond[i], r.perSecond)
+			cpu[i] = append(cpu[i], r.cpu)
+		}
+	}
+	bareRate, ourRate, bareCPU, ourCPU := median(perSecond[0]), median(perSecond[1]), median(cpu[0]), median(cpu[1])
+	return fmt.Sprintf("%.0f | %.0f | **%.2f** | %.1f | %.1f | %.2f", bareRate, ourRate, ourRate/bareRate, bareCPU, ourCPU, bareCPU/ourCPU), nil
+}
+
+func median(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	return values[len(values)/2]
+}
+
+func boolFloat(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// finish writes the report.
+func (b *bench) finish() error {
+	machine, _ := os.ReadFile("/proc/cpuinfo")
+	model := "unknown processor"
+	for line := range strings.Lines(string(machine)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			model = strings.TrimSpace(value)
+		}
+	}
+	version, _ := exec.Command("go", "version").Output()
+	notes, err := os.ReadFile("testdata/bench/notes.md")
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("# What it costs\n\nMade by `make bench` on %s: %s, %s. %d rounds of %g s in turns, the median of each.\n%s\n%s",
+		time.Now().UTC().Format(time.DateOnly), model, strings.TrimSpace(string(version)), b.rounds, b.seconds, b.report.String(), notes)
+	return os.WriteFile("testdata/bench/latest.md", []byte(text), 0o644)
+}
