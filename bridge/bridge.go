@@ -28,6 +28,9 @@
 // and /auth/verify carry decisions out and decide nothing, so that every way in
 // gives the same verdict.
 //
+// While the bridge only observes, in front of Airflow 2, an [Observer] stands in
+// the core's place: of these steps accept, forward and record are left.
+//
 // It fails closed: an error on the way of a decision is a refusal, and the zero
 // Decision refuses.
 package bridge

@@ -37,6 +37,20 @@ func modifyResponse(res *http.Response) error {
 	return nil
 }
 
+// An answerWriter keeps net/http from guessing a Content-Type that the upstream
+// did not send. The header is looked at last, since a 1xx answer wipes it.
+type answerWriter struct{ http.ResponseWriter }
+
+func (w answerWriter) WriteHeader(status int) {
+	if h := w.Header(); status >= http.StatusOK && len(h["Content-Type"]) == 0 {
+		h["Content-Type"] = nil
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController flush and hijack.
+func (w answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // shared are the headers in which the upstream's word stands beside ours; in
 // any other ours replaces it.
 var shared = map[string]bool{"Link": true, "Set-Cookie": true, "Vary": true, "Www-Authenticate": true}

@@ -1,6 +1,6 @@
 // Package proxy carries out a finished [bridge.Decision] with
-// [httputil.ReverseProxy]: the request goes to Airflow 3, its answer to the
-// client, and nothing here decides who may do what.
+// [httputil.ReverseProxy]: the request goes to Airflow 3, or to the Airflow 2 that
+// is observed, its answer to the client, and nothing here decides who may do what.
 //
 // It promises that path and query go on byte for byte, that headers are removed
 // and set after the client's Connection header was obeyed, that bodies of any
@@ -35,7 +35,7 @@ import (
 
 // Config says where requests go. It must not change after [New].
 type Config struct {
-	// Upstream is Airflow 3's address: http or https, a host, and a path when
+	// Upstream is Airflow's address: http or https, a host, and a path when
 	// it is served below one, which is put before the client's. No user, query
 	// or fragment. Required.
 	Upstream *url.URL
@@ -137,7 +137,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			rec.Err = clientLeft
 		}
 	}()
-	p.reverse.ServeHTTP(w, r)
+	p.reverse.ServeHTTP(answerWriter{w}, r)
 	complete = true
 }
 
