@@ -16,6 +16,7 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/config"
 	"github.com/jetbridge/jetbridge/bridge/metrics"
 	"github.com/jetbridge/jetbridge/bridge/record"
+	"github.com/jetbridge/jetbridge/bridge/route"
 	"github.com/jetbridge/jetbridge/bridge/server"
 	"github.com/jetbridge/jetbridge/bridge/store"
 	"github.com/jetbridge/jetbridge/legacy/fab"
@@ -119,6 +120,7 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	}
 	a := &assembler{hasher: hasher, log: log, level: level, now: time.Now}
 	a.metrics = metrics.New(metrics.Config{
+		Families:   route.Families(),
 		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: hasher.Running, HashesWaiting: hasher.Waiting,
 		Locked: func() (int, int) { return a.inForce.Load().Locked() },
 	})

@@ -21,6 +21,8 @@ type Config struct {
 	RefusalsDropped func() uint64 // refusals that the store lost
 	HashesRunning   func() int    // passwords being checked
 	HashesWaiting   func() int    // and waiting for it
+	// Families are the routes' families by which what is only observed is counted.
+	Families []string
 	// Locked are the accounts and addresses that had too many failures.
 	Locked func() (accounts, addresses int)
 }
@@ -30,6 +32,7 @@ type Config struct {
 type Metrics struct {
 	registry   *prometheus.Registry
 	requests   *prometheus.CounterVec
+	observed   *prometheus.CounterVec
 	refusals   *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
 	upstream   *prometheus.HistogramVec
@@ -38,6 +41,7 @@ type Metrics struct {
 	generation prometheus.Gauge
 	failures   prometheus.Counter
 	reasons    []record.Reason
+	families   []string
 }
 
 // New makes the metrics in a registry of their own.
@@ -48,6 +52,9 @@ func New(cfg Config) *Metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jetbridge_requests_total", Help: "Requests answered.",
 		}, []string{"class", "scheme", "verdict", "status"}),
+		observed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jetbridge_observed_total", Help: "Requests that passed untouched in mode observe, by what they claimed to be.",
+		}, []string{"family", "scheme"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jetbridge_refusals_total", Help: "Requests refused, by reason; jetbridge why explains one.",
 		}, []string{"reason"}),
@@ -69,9 +76,10 @@ func New(cfg Config) *Metrics {
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "jetbridge_config_reload_failures_total", Help: "New configurations that were refused; the old one stayed in force.",
 		}),
-		reasons: record.Reasons(),
+		reasons:  record.Reasons(),
+		families: slices.Clone(cfg.Families),
 	}
-	m.registry.MustRegister(m.requests, m.refusals, m.seconds, m.upstream, m.inFlight, m.minted, m.generation, m.failures,
+	m.registry.MustRegister(m.requests, m.observed, m.refusals, m.seconds, m.upstream, m.inFlight, m.minted, m.generation, m.failures,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range m.reasons {
 		m.refusals.WithLabelValues(string(r)) // so that a first refusal is a rise from zero
@@ -107,10 +115,13 @@ func (m *Metrics) elsewhere(cfg Config) {
 // Record implements [record.Sink].
 func (m *Metrics) Record(r *record.Record) {
 	class := among(r.Class, "public", "foreign", "bridge", "dual", "modern")
-	m.requests.WithLabelValues(class,
-		among(r.Scheme, "basic", "session", "kerberos", "openid", "jwt", "ntlm"),
+	scheme := among(r.Scheme, "basic", "session", "kerberos", "openid", "jwt", "ntlm")
+	m.requests.WithLabelValues(class, scheme,
 		among(r.Verdict, "pass_minted", "pass_own", "pass_as_is", "pass_untouched", "answer", "refuse"),
 		statusClass(r.Status)).Inc()
+	if r.Verdict == "pass_untouched" {
+		m.observed.WithLabelValues(among(r.Family, m.families...), scheme).Inc()
+	}
 	if r.Reason != "" {
 		why := "other"
 		if slices.Contains(m.reasons, r.Reason) {

@@ -34,6 +34,7 @@ func TestMetrics(t *testing.T) {
 	m := metrics.New(metrics.Config{
 		LogDropped: func() uint64 { return 7 }, RefusalsDropped: func() uint64 { return 8 },
 		HashesRunning: func() int { return 1 }, HashesWaiting: func() int { return 2 },
+		Families: []string{"/api/v1/dags"},
 	})
 	m.Record(full())
 	refused := full()
@@ -41,6 +42,8 @@ func TestMetrics(t *testing.T) {
 	m.Record(refused)
 	m.Record(&record.Record{Class: "mallory", Scheme: "mallory", Verdict: "mallory", Reason: "mallory", Status: 12345})
 	m.Record(&record.Record{})
+	m.Record(&record.Record{Class: "dual", Family: "/api/v1/dags", Scheme: "session", Verdict: "pass_untouched", Status: 200})
+	m.Record(&record.Record{Class: "dual", Family: "mallory", Scheme: "mallory", Verdict: "pass_untouched", Status: 200})
 	m.Minted()
 	m.Loaded()
 	m.LoadFailed()
@@ -54,10 +57,12 @@ func TestMetrics(t *testing.T) {
 		`jetbridge_requests_total{class="dual",scheme="basic",status="4xx",verdict="refuse"} 1`,
 		`jetbridge_requests_total{class="other",scheme="other",status="none",verdict="other"} 1`,
 		`jetbridge_requests_total{class="none",scheme="none",status="none",verdict="none"} 1`,
+		`jetbridge_observed_total{family="/api/v1/dags",scheme="session"} 1`,
+		`jetbridge_observed_total{family="other",scheme="other"} 1`,
 		`jetbridge_refusals_total{reason="wrong_password"} 1`,
 		`jetbridge_refusals_total{reason="other"} 1`,
 		`jetbridge_refusals_total{reason="token_expired"} 0`,
-		`jetbridge_request_seconds_count{class="dual"} 2`,
+		`jetbridge_request_seconds_count{class="dual"} 4`,
 		`jetbridge_upstream_seconds_count{class="dual"} 1`,
 		"jetbridge_requests_in_flight 0", "jetbridge_tokens_minted_total 1", "jetbridge_config_generation 1",
 		"jetbridge_config_reload_failures_total 1", "jetbridge_log_dropped_total 7", "jetbridge_refusals_dropped_total 8",

@@ -132,6 +132,30 @@ func TestBothWays(t *testing.T) {
 	}
 }
 
+// TestWebSocketUntouched: a conversation passes while the bridge only observes.
+func TestWebSocketUntouched(t *testing.T) {
+	up := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.CloseNow()
+		if err := c.Write(r.Context(), websocket.MessageText, []byte(r.Header.Get("Cookie"))); err != nil {
+			t.Error(err)
+		}
+	})
+	f := newFront(t, up, bridge.Decision{Verdict: bridge.PassUntouched}, proxy.Config{})
+	c, _, err := websocket.Dial(t.Context(), f.URL, &websocket.DialOptions{HTTPHeader: http.Header{"Cookie": {"session=a; _token=b"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if _, got, err := c.Read(t.Context()); err != nil || string(got) != "session=a; _token=b" {
+		t.Fatalf("read %q, %v", got, err)
+	}
+}
+
 func TestWebSocket(t *testing.T) {
 	left := make(chan error, 1)
 	up := serve(t, func(w http.ResponseWriter, r *http.Request) {

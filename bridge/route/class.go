@@ -1,7 +1,9 @@
 package route
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -130,6 +132,13 @@ func (x *prefixes) family(p string, prefix int, other string) string {
 		return name
 	}
 	return other
+}
+
+// Families lists every family that a [Target] can have, for whoever counts by it.
+func Families() []string {
+	return append(slices.Sorted(maps.Keys(apiFamilies())),
+		"/api/v1/other", "/api/v2/other", "/api/other", "/auth", "/auth/fab/v1", "/auth/token", "/auth/token/cli", "/auth/verify",
+		"/edge_worker", "/execution", "/health", "/ui", "bad", "docs", "page", "static")
 }
 
 // apiFamilies lists the resources of Airflow's public APIs: 3.3's

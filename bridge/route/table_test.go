@@ -99,6 +99,9 @@ func TestClasses(t *testing.T) {
 			t.Errorf("%s %s: %v", c.method, c.path, err)
 			continue
 		}
+		if !slices.Contains(route.Families(), got.Family) {
+			t.Errorf("%s %s: Families does not list %s", c.method, c.path, got.Family)
+		}
 		if got.Class != c.want || got.Family != c.family || got.Endpoint != "" {
 			t.Errorf("%s %s: %s %s %q, want %s %s", c.method, c.path, got.Class, got.Family, got.Endpoint, c.want, c.family)
 		}
