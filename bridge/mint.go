@@ -7,10 +7,12 @@ import (
 	"github.com/jetbridge/jetbridge/modern"
 )
 
-// mintedToken is a token that may be used again for equal claims.
+// mintedToken is a token that may be used again for equal claims. What else it
+// says the gate remembers.
 type mintedToken struct {
-	token  string
-	claims modern.Claims
+	token   string
+	id      string
+	expires time.Time
 }
 
 // token gives a token for claims that has passed the gate: one minted before
@@ -21,10 +23,10 @@ func (c *Core) token(claims modern.Claims) (string, modern.Claims, *Refusal) {
 		return "", modern.Claims{}, fault(err)
 	}
 	m, ok := c.minted.Get(key)
-	if !ok || m.claims.ExpiresAt.Sub(c.Now()) <= c.Lifetime/5 {
+	if !ok || m.expires.Sub(c.Now()) <= c.Lifetime/5 {
 		token, full, no := c.Issue(claims, c.Lifetime)
 		if no == nil {
-			c.minted.Add(key, mintedToken{token, full})
+			c.minted.Add(key, mintedToken{token, full.ID, full.ExpiresAt})
 		}
 		return token, full, no
 	}
@@ -84,7 +86,7 @@ func (c *Core) MintAgain(d Decision) (Decision, bool) {
 	c.renewing.Lock()
 	defer c.renewing.Unlock()
 	m, ok := c.minted.Peek(key)
-	if !ok || m.claims.ID == d.Again.refused {
+	if !ok || m.id == d.Again.refused {
 		if last, seen := c.renewed.Get(key); seen && c.Now().Sub(last) < renewEvery {
 			return d, false
 		}
