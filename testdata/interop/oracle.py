@@ -23,7 +23,9 @@ def add(name, hashed, password=PASSWORD, email=None, active=True, also_in_3=True
         with sqlite3.connect(path, timeout=30) as db:
             # In Airflow 3 nobody has a password of their own: only the old one can let them in.
             row = db.execute(
-                "INSERT INTO ab_user (first_name, last_name, username, password, active, email) VALUES ('F', 'L', ?, ?, ?, ?)",
+                # Ids that no other test takes for nobody's.
+                "INSERT INTO ab_user (id, first_name, last_name, username, password, active, email)"
+                " VALUES ((SELECT max(max(id), 1000) + 1 FROM ab_user), 'F', 'L', ?, ?, ?, ?)",
                 (name, hashed if path == sys.argv[1] else None, active, email),
             )
             db.execute(
