@@ -237,16 +237,21 @@ func TestEnvironFirstCounts(t *testing.T) {
 	}
 }
 
+// FuzzGet: a file opens or not, gives a value or an error, stands behind the
+// environment, and changes nothing about what needs no reading.
 func FuzzGet(f *testing.F) {
 	f.Add([]byte("[database]\nsql_alchemy_conn = %(x)s/$A\nx = ~\n"), "$B")
 	f.Add([]byte("[core]\nsql_alchemy_conn_cmd = 'a' \"b\\\"\" c\\ d\n"), "")
 	f.Add([]byte("[DEFAULT]\nx = %%\n[database] ; c\n y = 1\n   2\n\n  3\n"), "${A}~")
-	f.Fuzz(func(t *testing.T, content []byte, variable string) {
-		file, err := Open(Config{
-			Version: Airflow3, File: "/airflow.cfg", Content: content, Environ: []string{"A=" + variable, "B=$A", "HOME=/h"},
+	open := func(content []byte, environ ...string) (*File, error) {
+		return Open(Config{
+			Version: Airflow3, File: "/airflow.cfg", Content: content, Environ: append(environ, "B=$A", "HOME=/h"),
 			Home: func(string) (string, bool) { return "", false },
 			Run:  func(_ context.Context, argv []string) ([]byte, error) { return []byte(strings.Join(argv, " ")), nil },
 		})
+	}
+	f.Fuzz(func(t *testing.T, content []byte, variable string) {
+		file, err := open(content, "A="+variable)
 		if err != nil {
 			if file != nil {
 				t.Error("an error and a file")
@@ -260,6 +265,23 @@ func FuzzGet(f *testing.F) {
 			}
 			if err == nil && !v.Found || len(v.Text) > MaxFile+maxValue {
 				t.Errorf("%d bytes, found %t", len(v.Text), v.Found)
+			}
+		}
+		// The environment comes first, whatever the file holds.
+		const word = "sqlite:////from/the/environment.db"
+		if file, err = open(content, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="+word); err != nil {
+			t.Fatalf("no file any more: %v", err)
+		}
+		if v, err := file.Get("database", conn); err != nil || v.Text != word {
+			t.Errorf("the environment's word became %q, %v", v.Text, err)
+		}
+		// What needs no reading is read as it is.
+		if variable != "" && len(variable) < 1000 && strings.Trim(variable, "abcdefghijklmnopqrstuvwxyz0123456789:/@._-") == "" {
+			if file, err = open([]byte("[database]\nsql_alchemy_conn = " + variable + "\n")); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := file.Get("database", conn); err != nil || v.Text != variable {
+				t.Errorf("%q became %q, %v", variable, v.Text, err)
 			}
 		}
 	})

@@ -3,9 +3,14 @@ package config
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 )
 
+// FuzzLoad: a configuration is whole and valid, or there are faults that say
+// where and what, and none of them, nor the configuration when it is printed,
+// tells a secret.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(minimalYAML), "", "")
 	f.Add([]byte("listen: &a x\ntls: *a\n<<: {a: b}\n---\n"), "JETBRIDGE__LISTEN", "[core]\na = %(b)s\n")
@@ -16,7 +21,8 @@ func FuzzLoad(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, content []byte, name, value string) {
-		environ := []string{name + "=" + value}
+		const secret = "what-nobody-may-write-anywhere, long enough for an HMAC with SHA-512"
+		environ := []string{name + "=" + value, "JETBRIDGE__MODERN__SECRET=" + secret}
 		c, err := Load(Source{
 			Path: "/etc/jetbridge/jetbridge.yaml", Environ: environ,
 			ReadFile: func(path string) ([]byte, error) {
@@ -40,6 +46,10 @@ func FuzzLoad(f *testing.F) {
 			if fault.What == "" || fault.File == "" || fault.Line < 0 {
 				t.Errorf("a fault that says nothing: %+v", fault)
 			}
+		}
+		// Whatever is wrong, no secret is told.
+		if told := fmt.Sprintf("%v %+v", err, c); strings.Contains(told, secret) && !strings.Contains(string(content)+value, secret[:8]) {
+			t.Errorf("a secret is told: %s", told)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/jetbridge/jetbridge/legacy"
 	"github.com/jetbridge/jetbridge/legacy/airflowdb"
@@ -160,6 +161,19 @@ func FuzzParse(f *testing.F) {
 		if ok {
 			if u, p, again := basic.Parse("Basic " + b64(user+":"+password)); !again || u != user || p != password {
 				t.Errorf("%q: %q, %q read again as %q, %q", header, user, password, u, p)
+			}
+			bare := strings.TrimLeft(header, " \t\n\v\f\r")
+			if u, p, again := basic.Parse(strings.ToUpper(bare[:5]) + bare[5:]); !again || u != user || p != password {
+				t.Errorf("%q in another case reads %q, %q", header, u, p)
+			}
+		}
+		// Where RFC 7617 leaves no doubt there is none.
+		data, strict := strings.CutPrefix(header, "Basic ")
+		raw, err := base64.StdEncoding.Strict().DecodeString(data)
+		if strict = strict && err == nil && !strings.ContainsAny(data, "\r\n") && len(header) <= 8<<10; strict {
+			wantUser, wantPassword, _ := strings.Cut(string(raw), ":")
+			if want := wantUser != "" && wantPassword != "" && utf8.Valid(raw); ok != want || ok && (user != wantUser || password != wantPassword) {
+				t.Errorf("%q: %q, %q, %t; it says %q", header, user, password, ok, raw)
 			}
 		}
 	})
