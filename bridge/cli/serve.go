@@ -144,7 +144,7 @@ func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, wit
 		Handler: a.metrics.InFlight(first.handler), Release: first.release,
 		Metrics: a.metrics.Handler(), Log: a.log,
 		ReadHeaderTimeout: cfg.Server.ReadHeaderTimeout, MaxHeaderBytes: cfg.Server.MaxHeaderBytes, IdleTimeout: cfg.Server.IdleTimeout,
-		StallTimeout: cfg.Server.StallTimeout, DrainDelay: cfg.Server.DrainDelay, DrainTimeout: cfg.Server.DrainTimeout,
+		StallTimeout: cfg.Server.StallTimeout, MinBodyRate: cfg.Server.MinBodyRate, DrainDelay: cfg.Server.DrainDelay, DrainTimeout: cfg.Server.DrainTimeout,
 	})
 	if err != nil {
 		first.release()

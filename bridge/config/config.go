@@ -88,6 +88,9 @@ type Server struct {
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`
 	// StallTimeout is how long a body may stand still in either direction.
 	StallTimeout time.Duration `yaml:"stall_timeout"`
+	// MinBodyRate is how many bytes a second a request's body must bring, on
+	// average, beyond a first StallTimeout.
+	MinBodyRate int `yaml:"min_body_rate"`
 	// DrainDelay is how long requests are still taken after readiness turned,
 	// DrainTimeout how long those under way may then take.
 	DrainDelay     time.Duration `yaml:"drain_delay"`

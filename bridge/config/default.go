@@ -17,6 +17,7 @@ func Default() Config {
 			ReadHeaderTimeout: 10 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			StallTimeout:      time.Minute,
+			MinBodyRate:       100,
 			DrainTimeout:      30 * time.Second,
 			MaxHeaderBytes:    128 << 10,
 		},

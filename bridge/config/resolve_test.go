@@ -127,7 +127,7 @@ func TestResolved(t *testing.T) {
 			c.BasePath, c.LegacyBasePath = "/airflow", "/old/airflow"
 			c.Routes.Modern = []string{"/my-plugin", "/plugins/x.y"}
 			c.Log = Log{Format: "text", Level: slog.LevelDebug}
-			c.Server = Server{5 * time.Second, 90 * time.Second, 10 * time.Second, 5 * time.Second, 0, 64 << 10}
+			c.Server = Server{5 * time.Second, 90 * time.Second, 10 * time.Second, 50, 5 * time.Second, 0, 64 << 10}
 		},
 		"quoted": func(c *Config) {
 			c.Legacy.AuthBackends = []string{"basic_auth", "session"}

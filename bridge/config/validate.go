@@ -132,6 +132,9 @@ func (v *validation) bounds(c Config) {
 	if n := c.Server.MaxHeaderBytes; n < 8<<10 || n > 1<<20 {
 		v.add("server.max_header_bytes", "must be from %d to %d", 8<<10, 1<<20)
 	}
+	if n := c.Server.MinBodyRate; n < 1 || n > 1<<20 {
+		v.add("server.min_body_rate", "must be from %d to %d bytes a second", 1, 1<<20)
+	}
 }
 
 var version = regexp.MustCompile(`^2\.[0-9]{1,2}\.[0-9]{1,2}$`)

@@ -111,14 +111,14 @@ func (c *conn) CloseWrite() error {
 }
 
 // boundBodies has reading a request's body fail when the client sends nothing
-// for the stall timeout.
-func boundBodies(h http.Handler, stall time.Duration) http.Handler {
+// for the stall timeout, or for longer than that less than rate bytes a second.
+func boundBodies(h http.Handler, stall time.Duration, rate int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {
 			h.ServeHTTP(w, r)
 			return
 		}
-		b := &body{ReadCloser: r.Body, control: http.NewResponseController(w), stall: stall, stream: r.ProtoMajor >= 2}
+		b := &body{ReadCloser: r.Body, control: http.NewResponseController(w), stall: stall, rate: rate, stream: r.ProtoMajor >= 2}
 		if !b.stream {
 			// Also for a handler that reads nothing: net/http then reads some
 			// of the body to keep the connection, for which it has no limit.
@@ -136,12 +136,19 @@ type body struct {
 	io.ReadCloser
 	control *http.ResponseController
 	stall   time.Duration
+	rate    int
 	stream  bool // of HTTP/2, whose deadline ends the body even while nobody reads
+
+	waited time.Duration // for the client, in Read
+	read   int64
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	b.limit(b.stall)
+	start := time.Now()
+	b.limit(min(b.stall, b.patience()))
 	n, err := b.ReadCloser.Read(p)
+	b.waited += time.Since(start)
+	b.read += int64(n)
 	if err == io.EOF || b.stream {
 		// After the end, which some ask for twice, the connection is read only
 		// to learn that the client left, for which it may take its time. After
@@ -149,6 +156,15 @@ func (b *body) Read(p []byte) (int, error) {
 		b.limit(0)
 	}
 	return n, err
+}
+
+// patience is how much longer the client may be waited for, at what it has sent
+// so far. A body that drips a byte before each stall timeout would else hold a
+// request, and one of the upstream's, for ever. It is never zero, which is no
+// limit to limit.
+func (b *body) patience() time.Duration {
+	earned := time.Duration(float64(b.read) / float64(b.rate) * float64(time.Second))
+	return max(b.stall+earned-b.waited, time.Nanosecond)
 }
 
 // limit sets the time for the next read; none for zero. net/http's own writers

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,9 +67,10 @@ func TestStalledPeers(t *testing.T) {
 	})
 }
 
-// TestFlow: what flows has no limit, however long it takes.
+// TestFlow: what flows has no limit, however long it takes: at the least rate,
+// with half a stall timeout in hand.
 func TestFlow(t *testing.T) {
-	const limit, steps = 7 * time.Second, 20
+	const limit, steps, size = 7 * time.Second, 20, 6
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
 		if err != nil {
@@ -84,12 +86,12 @@ func TestFlow(t *testing.T) {
 			http.NewResponseController(w).Flush()
 		}
 	})
-	inBubble(t, server.Config{Handler: h, ReadHeaderTimeout: limit, StallTimeout: limit, IdleTimeout: limit}, func(b *bubble) {
+	inBubble(t, server.Config{Handler: h, ReadHeaderTimeout: limit, StallTimeout: limit, IdleTimeout: limit, MinBodyRate: 1}, func(b *bubble) {
 		c := b.public.dial()
-		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", steps)
+		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", steps*size)
 		for range steps {
 			<-time.After(limit - time.Second)
-			io.WriteString(c, "x")
+			io.WriteString(c, strings.Repeat("x", size))
 		}
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
@@ -97,6 +99,105 @@ func TestFlow(t *testing.T) {
 		}
 		if body, err := io.ReadAll(res.Body); len(body) != steps || err != nil {
 			t.Errorf("read %d bytes, %v", len(body), err)
+		}
+	})
+}
+
+// TestDrip: who sends a byte before each limit passes is waited for no longer
+// than who sends nothing, but for the time that the bytes are worth.
+func TestDrip(t *testing.T) {
+	const limit, rate = 7 * time.Second, 2
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/refuse" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "%d %v", n, err != nil)
+	})
+	const post = " HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"
+	tests := []struct {
+		name, send, drip string
+		every            time.Duration
+		want             string
+		after            time.Duration
+	}{
+		{"a header", "GET / HTTP/1.1\r\nHost: h\r\nA: ", "x", 1100 * time.Millisecond, "", limit},
+		{"many headers", "GET / HTTP/1.1\r\nHost: h\r\n", "a: b\r\n", 1100 * time.Millisecond, "", limit},
+		// A byte is worth half a second.
+		{"a body", "POST /" + post, "x", 1100 * time.Millisecond, "10 true", 12 * time.Second},
+		{"a slower body", "POST /" + post, "x", limit - time.Second, "1 true", 7500 * time.Millisecond},
+		{"a chunked body", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 1100 * time.Millisecond, "10 true", 12 * time.Second},
+		{"a body that nobody reads", "POST /refuse" + post, "x", 1100 * time.Millisecond, "HTTP/1.1 401 ", limit},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := server.Config{Handler: h, ReadHeaderTimeout: limit, StallTimeout: limit, IdleTimeout: limit, MinBodyRate: rate}
+			inBubble(t, cfg, func(b *bubble) {
+				start := time.Now()
+				c := b.public.dial()
+				var drips sync.WaitGroup
+				drips.Go(func() {
+					_, err := io.WriteString(c, tt.send)
+					for err == nil {
+						<-time.After(tt.every)
+						_, err = io.WriteString(c, tt.drip)
+					}
+				})
+				defer drips.Wait()
+				defer c.Close()
+				answer, err := io.ReadAll(c)
+				if err != nil || !strings.Contains(string(answer), tt.want) || tt.want == "" && len(answer) > 0 {
+					t.Errorf("answered %q, %v", answer, err)
+				}
+				// net/http leaves half a second for the answer to be read.
+				if took := time.Since(start); took < tt.after || took > tt.after+time.Second {
+					t.Errorf("the connection was closed after %v", took)
+				}
+			})
+		})
+	}
+	// Who reads an answer byte by byte is let go too.
+	t.Run("reading", func(t *testing.T) {
+		endless := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for {
+				if _, err := w.Write(make([]byte, 4096)); err != nil {
+					return
+				}
+			}
+		})
+		inBubble(t, server.Config{Handler: endless, StallTimeout: limit}, func(b *bubble) {
+			c := b.public.dial()
+			defer c.Close()
+			io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			start, err := time.Now(), error(nil)
+			for n := 0; err == nil && n < 100; n++ {
+				<-time.After(limit - time.Second)
+				_, err = c.Read(make([]byte, 1))
+			}
+			if took := time.Since(start); took > 3*limit {
+				t.Errorf("read for %v, %v", took, err)
+			}
+		})
+	})
+}
+
+// TestSlowReader: that somebody does not want to read a body yet is not the client's fault.
+func TestSlowReader(t *testing.T) {
+	const limit = 7 * time.Second
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for p := make([]byte, 1); ; {
+			if _, err := r.Body.Read(p); err != nil {
+				fmt.Fprint(w, err)
+				return
+			}
+			<-time.After(limit)
+		}
+	})
+	inBubble(t, server.Config{Handler: h, StallTimeout: limit, MinBodyRate: 1000}, func(b *bubble) {
+		got := b.public.ask(t, "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 10\r\n\r\n0123456789")
+		if !strings.HasSuffix(got, "EOF") {
+			t.Errorf("answered %q", got)
 		}
 	})
 }

@@ -6,7 +6,7 @@
 // It promises that a request is served from its beginning to its end by the
 // handler that was in force when it came, that a handler put out of force is
 // released once, after its last request, that nothing waits for a peer without
-// a limit while a body that flows has none, and that [Server.Serve] drains:
+// a limit while a body that flows has none (one that drips does), and that [Server.Serve] drains:
 // readiness turns first and clients are told to go elsewhere, then no more
 // connections, then what is under way ends.
 //
@@ -55,6 +55,11 @@ type Config struct {
 	// StallTimeout is how long a body may stand still in either direction;
 	// default 1 min. A body that flows has no limit.
 	StallTimeout time.Duration
+	// MinBodyRate is how many bytes a second a request's body must bring, on
+	// average over the time that was spent waiting for it, beyond a first
+	// StallTimeout; default 100. Time in which nobody wanted to read does not
+	// count, nor do answers and upgraded connections.
+	MinBodyRate int
 	// DrainDelay is how long requests are still taken after readiness turned,
 	// for load balancers to see it and for clients to leave: each answer closes
 	// its connection; default none.
@@ -98,11 +103,12 @@ func New(cfg Config) (*Server, error) {
 	setDefault(&cfg.MaxHeaderBytes, 128<<10)
 	setDefault(&cfg.IdleTimeout, 2*time.Minute)
 	setDefault(&cfg.StallTimeout, time.Minute)
+	setDefault(&cfg.MinBodyRate, 100)
 	setDefault(&cfg.DrainTimeout, 30*time.Second)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if min(cfg.ReadHeaderTimeout, cfg.IdleTimeout, cfg.StallTimeout, cfg.DrainTimeout) < 0 || cfg.DrainDelay < 0 || cfg.MaxHeaderBytes < 0 {
+	if min(cfg.ReadHeaderTimeout, cfg.IdleTimeout, cfg.StallTimeout, cfg.DrainTimeout) < 0 || min(cfg.MaxHeaderBytes, cfg.MinBodyRate) < 0 || cfg.DrainDelay < 0 {
 		return nil, errors.New("server: a limit is negative")
 	}
 	s := &Server{cfg: cfg}
@@ -151,7 +157,7 @@ func (s *Server) open(l Listen, h http.Handler) (*http.Server, *listener, error)
 		}
 	}
 	return &http.Server{
-		Handler:           boundBodies(h, s.cfg.StallTimeout),
+		Handler:           boundBodies(h, s.cfg.StallTimeout, s.cfg.MinBodyRate),
 		TLSConfig:         config,
 		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
 		IdleTimeout:       s.cfg.IdleTimeout,
