@@ -6,9 +6,15 @@ import "net/http"
 // connections, and say so: a client that keeps one would lose the request that
 // it sends just when [http.Server.Shutdown] closes it. Of HTTP/2 net/http makes
 // a GOAWAY.
+//
+// So do answers to requests that came in chunks. Where chunks are malformed in a
+// body whose answer has begun (full duplex) net/http goes on reading behind them,
+// as if a request began there; and beside chunks it overlooks a Content-Length,
+// which another server may have gone by (RFC 9112 section 6.1 has the connection
+// closed). Clients send chunks rarely enough to pay for a connection each time.
 func (s *Server) parting(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := &partingWriter{w, s}
+		p := &partingWriter{w, s, r.ProtoMajor == 1 && r.ContentLength < 0}
 		h.ServeHTTP(p, r)
 		p.part() // an answer that nobody began begins now
 	})
@@ -19,10 +25,11 @@ func (s *Server) parting(h http.Handler) http.Handler {
 type partingWriter struct {
 	http.ResponseWriter
 	server *Server
+	chunks bool // of the request
 }
 
 func (w *partingWriter) part() {
-	if w.server.draining.Load() {
+	if w.chunks || w.server.draining.Load() {
 		w.Header().Set("Connection", "close")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,6 +56,45 @@ func TestParting(t *testing.T) {
 	}
 }
 
+// TestChunksClose: nothing is read behind a body in chunks, good or bad, however
+// its answer begins, and wherever the handler stops reading.
+func TestChunksClose(t *testing.T) {
+	const behind = "GET /behind HTTP/1.1\r\nHost: h\r\n\r\n"
+	for name, body := range map[string]string{
+		"good chunks":          "2\r\nok\r\n0\r\n\r\n",
+		"no size":              "zz\r\n",
+		"a size with a sign":   "+2\r\n",
+		"a bad second chunk":   "2\r\nok\r\nzz\r\n",
+		"a chunk that goes on": "2\r\nokay\r\n",
+	} {
+		for _, early := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/behind" {
+						t.Error("a request was read behind the body")
+					}
+					c := http.NewResponseController(w)
+					if r.ContentLength < 0 && c.EnableFullDuplex() != nil {
+						t.Error("no full duplex")
+					}
+					if early {
+						w.WriteHeader(http.StatusEarlyHints)
+						clear(w.Header())
+						c.Flush()
+					}
+					io.Copy(io.Discard, r.Body)
+				})
+				inBubble(t, server.Config{Handler: h}, func(b *bubble) {
+					got := b.public.ask(t, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"+body+behind)
+					if strings.Count(got, "HTTP/1.1 ") != strings.Count(got, "HTTP/1.1 103")+1 || !strings.Contains(got, "Connection: close\r\n") {
+						t.Errorf("answered %q", got)
+					}
+				})
+			})
+		}
+	}
+}
+
 // ask sends one request over c; its answer must say whether c is closed then.
 func ask(t *testing.T, c net.Conn, r *bufio.Reader, path string, closes bool) {
 	t.Helper()
@@ -97,7 +137,8 @@ func TestNothingIsLostInDrain(t *testing.T) {
 				defer tr.CloseIdleConnections()
 				// The drain begins after the third.
 				for i, want := range []int{1, 1, 1, 1, 2, 3, 4} {
-					req, _ := http.NewRequest("POST", scheme+"://h/", io.MultiReader()) // which cannot be sent twice
+					req, _ := http.NewRequest("POST", scheme+"://h/", io.MultiReader(strings.NewReader("x"))) // which cannot be sent twice
+					req.ContentLength = 1
 					res, err := tr.RoundTrip(req)
 					if err != nil {
 						t.Fatalf("request %d was lost: %v", i, err)
