@@ -193,6 +193,9 @@ func (c *Core) route(r Request, d *Decision) *Refusal {
 	if err != nil {
 		return badPath(err)
 	}
+	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
+		return badMethod()
+	}
 	return nil
 }
 

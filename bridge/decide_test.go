@@ -151,6 +151,12 @@ var rows = []row{
 	{name: "encoded letters are the same path", target: "/%61pi/v2/dags", status: 401, reason: record.NoCredential, challenge: []string{"Basic", "Negotiate"}},
 	{name: "an encoded slash in an id", target: "/api/v2/dags/a%2Fb", headers: []string{"Authorization", "Bearer GOOD"}, verdict: bridge.PassOwn, authorization: "Bearer GOOD"},
 
+	{name: "a tunnel", method: "CONNECT", target: dags, headers: []string{"Authorization", "Bearer GOOD"}, status: 405, reason: record.BadMethod},
+	{name: "a tunnel on a public path", method: "CONNECT", target: "/page", status: 405, reason: record.BadMethod},
+	{name: "an echo of what the upstream is sent", method: "TRACE", target: dags, headers: []string{"Authorization", bridgetest.Basic("alice", "alice")},
+		status: 405, reason: record.BadMethod},
+	{name: "an echo on v1", method: "TRACE", target: "/api/v1/dags", status: 405, reason: record.BadMethod},
+
 	// Other origins.
 	{name: "an unsafe method from another site", method: "POST", target: dags,
 		headers: []string{"Authorization", bridgetest.Basic("alice", "alice"), "Sec-Fetch-Site", "cross-site"}, status: 403, detail: "another origin", reason: record.CrossOrigin},
@@ -240,5 +246,26 @@ func TestDecide(t *testing.T) {
 				t.Errorf("verdict %v with claims %+v", d.Verdict, d.Claims)
 			}
 		})
+	}
+}
+
+// C-14: whatever the Host, its case, port or dot, the path alone decides.
+func TestHostDecidesNothing(t *testing.T) {
+	w := bridgetest.New(t)
+	for _, host := range []string{"airflow.example", "AIRFLOW.example", "airflow.example.", "airflow.example:80", "airflow.example.:8080", "[2001:DB8::1]:80", "xn--bcher-kva.example", "localhost", ""} {
+		for target, want := range map[string]bridge.Verdict{dags: bridge.Refuse, "/ui/config": bridge.Refuse, "/api/v2/version": bridge.PassAsIs} {
+			req := bridgetest.Ask("GET", target)
+			req.Host = host
+			if d := w.Core.Decide(context.Background(), req); d.Verdict != want || d.Reason == record.BadGatewayHeaders {
+				t.Errorf("%q, %s: %v %s", host, target, d.Verdict, d.Reason)
+			}
+		}
+	}
+	for _, host := range []string{"b\u00fccher.example", "a b", "a/b", "a@b", "a,b", "a\x00", strings.Repeat("a", 300)} {
+		req := bridgetest.Ask("GET", "/api/v2/version")
+		req.Host = host
+		if d := w.Core.Decide(context.Background(), req); d.Reason != record.BadGatewayHeaders {
+			t.Errorf("%q: %v %s", host, d.Verdict, d.Reason)
+		}
 	}
 }

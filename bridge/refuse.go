@@ -95,6 +95,13 @@ func badPath(err error) *Refusal {
 	return NewRefusal(http.StatusBadRequest, record.BadPath, err, "The path holds what cannot be forwarded safely.")
 }
 
+// badMethod refuses what would have the upstream open a tunnel, whose bytes
+// nobody decides about, or tell the client the token that it was sent. Airflow
+// answers both with 405 as well.
+func badMethod() *Refusal {
+	return NewRefusal(http.StatusMethodNotAllowed, record.BadMethod, nil, "Method Not Allowed")
+}
+
 // reasonOf names err in the record's words, which are legacy's own.
 func reasonOf(err error, otherwise record.Reason) record.Reason {
 	var r *legacy.Refusal

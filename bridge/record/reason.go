@@ -7,6 +7,7 @@ type Reason string
 // What was wrong with the request itself.
 const (
 	BadPath           Reason = "bad_path"            // dot segments, encoded slashes in the prefix, NUL, backslash
+	BadMethod         Reason = "bad_method"          // CONNECT or TRACE
 	DoubledCredential Reason = "doubled_credential"  // two Authorization headers
 	ForbiddenHeader   Reason = "forbidden_header"    // an alias of a protected header where it cannot be removed
 	BadGatewayHeaders Reason = "bad_gateway_headers" // X-Original-*/X-Forwarded-* missing, doubled or unparsable
