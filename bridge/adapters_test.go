@@ -10,13 +10,18 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/jetbridge/jetbridge/bridge"
 	"github.com/jetbridge/jetbridge/bridge/bridgetest"
 	"github.com/jetbridge/jetbridge/bridge/proxy"
 	"github.com/jetbridge/jetbridge/bridge/record"
+	"github.com/jetbridge/jetbridge/bridge/route"
 	"github.com/jetbridge/jetbridge/bridge/verify"
 )
 
@@ -31,6 +36,7 @@ type outcome struct {
 	header                http.Header
 	authorization, cookie string
 	forwarded             bool
+	upstream              http.Header // all that it sees, of the proxy's
 }
 
 // TestAdaptersAgree sends every row of the core's table through the proxy and
@@ -71,6 +77,83 @@ func TestAdaptersAgree(t *testing.T) {
 	}
 }
 
+// agree puts what the core decided to both adapters, for the tables that are not
+// made of rows (C-15).
+func agree(t *testing.T, w *bridgetest.World, req bridge.Request) {
+	t.Helper()
+	d := w.Core.Decide(context.Background(), req)
+	passes := d.Verdict != bridge.Refuse && d.Verdict != bridge.Answer
+
+	got := throughProxy(t, w, req)
+	want := http.StatusOK
+	switch d.Verdict {
+	case bridge.Refuse:
+		want = d.Problem.Status
+	case bridge.Answer:
+		if want = d.Status; want == 0 {
+			want = http.StatusNotFound // the test's handler has no endpoints
+		}
+	}
+	got.holds(t, "the proxy", want, passes, d)
+	if passes {
+		for _, name := range []string{"Authorization", "Cookie", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"} {
+			if diff := cmp.Diff(d.Upstream(req.Header, name), got.upstream[name], cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("the proxy's %s (-decided +seen):\n%s", name, diff)
+			}
+		}
+		for _, name := range d.Remove {
+			if _, kept := got.upstream[http.CanonicalHeaderKey(name)]; kept && d.Set[http.CanonicalHeaderKey(name)] == nil {
+				t.Errorf("%s goes upstream", name)
+			}
+		}
+	}
+
+	got = throughVerify(t, w, req)
+	switch {
+	case d.Verdict == bridge.Answer, passes && d.Target.V1 && d.Target.Class != route.Public:
+		want, passes = http.StatusNotFound, false // what only the proxy can do
+	case passes && slices.ContainsFunc(d.Remove, forGatewaysToRemove):
+		want, passes = http.StatusBadRequest, false
+	}
+	if got.status != want || got.forwarded != passes {
+		t.Errorf("/auth/verify: status %d, want %d\n%s", got.status, want, got.body)
+	}
+	if d.Verdict == bridge.Refuse || passes {
+		got.holds(t, "/auth/verify", want, passes, d)
+	}
+	if passes {
+		for name, value := range map[string]string{"Authorization": got.authorization, "Cookie": got.cookie} {
+			if decided := strings.Join(d.Upstream(req.Header, name), "; "); value != decided {
+				t.Errorf("/auth/verify says %s %q, want %q", name, value, decided)
+			}
+		}
+	}
+}
+
+// forGatewaysToRemove says whether a header is none that the gateway sets itself.
+func forGatewaysToRemove(name string) bool {
+	switch name {
+	case "Authorization", "Cookie", "X-Request-Id", "Forwarded", "X-Real-Ip", "X-Original-Uri", "X-Original-Url":
+		return false
+	case "X-Forwarded-User", "X-Forwarded-Anything":
+		return true
+	}
+	return !strings.HasPrefix(name, "X-Forwarded-")
+}
+
+// holds compares an answer with the decision.
+func (o outcome) holds(t *testing.T, who string, status int, forwarded bool, d bridge.Decision) {
+	t.Helper()
+	if o.status != status || o.forwarded != forwarded {
+		t.Errorf("%s: status %d, forwarded %v; want %d, %v\n%s", who, o.status, o.forwarded, status, forwarded, o.body)
+	}
+	for name, values := range d.Client {
+		if diff := cmp.Diff(values, o.header[name]); diff != "" && len(values) > 0 {
+			t.Errorf("%s: %s (-decided +answered):\n%s", who, name, diff)
+		}
+	}
+}
+
 // discreet checks that nothing of a credential is in what was logged about a
 // request.
 func discreet(t *testing.T, logged string, credentials ...string) {
@@ -96,6 +179,7 @@ func throughProxy(t *testing.T, w *bridgetest.World, req bridge.Request) outcome
 		got.forwarded = true
 		got.authorization = strings.Join(r.Header["Authorization"], "|")
 		got.cookie = strings.Join(r.Header["Cookie"], "; ")
+		got.upstream = r.Header
 	}))
 	defer upstream.Close()
 	var logged bytes.Buffer
@@ -103,7 +187,11 @@ func throughProxy(t *testing.T, w *bridgetest.World, req bridge.Request) outcome
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := httptest.NewServer(newHandler(t, w, upstream.URL, log))
+	h := newHandler(t, w, upstream.URL, log)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = netip.AddrPortFrom(req.Peer, 4711).String()
+		h.ServeHTTP(w, r)
+	}))
 	got.exchange(t, front.Listener.Addr().String(), req)
 	front.Close()
 	if err := log.Close(); err != nil {
@@ -123,7 +211,13 @@ func throughVerify(t *testing.T, w *bridgetest.World, req bridge.Request) outcom
 	r := httptest.NewRequest(http.MethodGet, "/auth/verify", nil)
 	r.Header = req.Header.Clone()
 	r.Host = req.Host
-	r.RemoteAddr = netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), 4711).String()
+	peer := req.Peer
+	if !w.Core.Trusts(peer) { // the gateway stands between, and says so
+		r.Header["X-Forwarded-For"], r.Header["X-Forwarded-Proto"] = []string{peer.String()}, []string{"http"}
+		r.Header["X-Forwarded-Host"] = []string{req.Host}
+		peer = netip.MustParseAddr("10.0.0.1")
+	}
+	r.RemoteAddr = netip.AddrPortFrom(peer, 4711).String()
 	target := req.RawPath
 	if req.RawQuery != "" {
 		target += "?" + req.RawQuery

@@ -14,10 +14,11 @@ import (
 
 // TestCORS: the bridge's own answers say what either Airflow would.
 func TestCORS(t *testing.T) {
-	core := bridgetest.New(t, func(cfg *bridge.Config) {
+	w := bridgetest.New(t, func(cfg *bridge.Config) {
 		cfg.CORS2 = bridge.CORS{Origins: []string{"https://one.example", "https://two.example"}, Methods: "GET, POST", Headers: "authorization"}
 		cfg.CORS3 = bridge.CORS{Origins: []string{"https://three.example"}, Methods: "GET", Headers: "*"}
-	}).Core
+	})
+	core := w.Core
 	for _, c := range []struct {
 		name, method, target, origin string
 		want                         http.Header
@@ -40,6 +41,7 @@ func TestCORS(t *testing.T) {
 			if c.origin != "" {
 				headers = []string{"Origin", c.origin}
 			}
+			agree(t, w, bridgetest.Ask(c.method, c.target, headers...))
 			d := core.Decide(context.Background(), bridgetest.Ask(c.method, c.target, headers...))
 			d.Client.Del("Www-Authenticate")
 			if diff := cmp.Diff(c.want, d.Client); diff != "" {
@@ -59,7 +61,11 @@ func TestCORS(t *testing.T) {
 
 // TestChallengesAndReplies: what the client is owed stands on any answer.
 func TestChallengesAndReplies(t *testing.T) {
-	core := bridgetest.New(t).Core
+	w := bridgetest.New(t)
+	core := w.Core
+	for _, who := range []string{"bob:bob", "mallory:mallory", "bob:no"} {
+		agree(t, w, bridgetest.Ask("GET", dags, "Authorization", "Negotiate "+who))
+	}
 	d := core.Decide(context.Background(), bridgetest.Ask("GET", dags, "Authorization", "Negotiate bob:bob"))
 	if d.Verdict != bridge.PassMinted || d.Client.Get("Www-Authenticate") != "Negotiate AP-REP" || d.Client.Get("Deprecation") != "@1745280000" {
 		t.Errorf("%v, headers %v", d.Verdict, d.Client)
@@ -82,8 +88,9 @@ func TestBadCookieIsDeleted(t *testing.T) {
 		"":      {`_token=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax`},
 		"/sub/": {`_token=""; HttpOnly; Max-Age=0; Path=/sub/; SameSite=lax`, `_token=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax`},
 	} {
-		core := bridgetest.New(t, func(cfg *bridge.Config) { cfg.CookiePath = path }).Core
-		d := core.Decide(context.Background(), bridgetest.Ask("GET", "/ui/config", "Cookie", "_token=bad"))
+		w := bridgetest.New(t, func(cfg *bridge.Config) { cfg.CookiePath = path })
+		agree(t, w, bridgetest.Ask("GET", "/ui/config", "Cookie", "_token=bad"))
+		d := w.Core.Decide(context.Background(), bridgetest.Ask("GET", "/ui/config", "Cookie", "_token=bad"))
 		if diff := cmp.Diff(want, d.Client["Set-Cookie"]); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -113,7 +120,9 @@ func TestAnonymous(t *testing.T) {
 		{"jwt_only ends it", dags, nil, []func(*bridge.Config){open, bridgetest.JWTOnly(t)}, ""},
 		{"nobody asked for it", dags, nil, nil, ""},
 	} {
-		d := bridgetest.New(t, c.change...).Core.Decide(context.Background(), bridgetest.Ask("GET", c.target, c.headers...))
+		w := bridgetest.New(t, c.change...)
+		agree(t, w, bridgetest.Ask("GET", c.target, c.headers...))
+		d := w.Core.Decide(context.Background(), bridgetest.Ask("GET", c.target, c.headers...))
 		if d.Claims.Subject != c.subject || (d.Verdict == bridge.PassMinted) != (c.subject != "") {
 			t.Errorf("%s: %v as %q, want %q", c.name, d.Verdict, d.Claims.Subject, c.subject)
 		}

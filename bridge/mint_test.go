@@ -8,7 +8,11 @@ import (
 
 	"github.com/jetbridge/jetbridge/bridge"
 	"github.com/jetbridge/jetbridge/bridge/bridgetest"
+	"github.com/jetbridge/jetbridge/bridge/record"
+	"github.com/jetbridge/jetbridge/legacy"
 	"github.com/jetbridge/jetbridge/modern"
+	"github.com/jetbridge/jetbridge/modern/gate"
+	"github.com/jetbridge/jetbridge/modern/token"
 )
 
 // clock is a time that a test moves.
@@ -86,6 +90,61 @@ func TestMintedTokensAreUsedAgain(t *testing.T) {
 			t.Errorf("step %d: token %q, want %q", i, got, s.want)
 		}
 	}
+}
+
+// changing are Airflow 3's users while somebody changes them.
+type changing struct{ user legacy.User }
+
+func (c *changing) Lookup(context.Context, string) (legacy.User, error) { return c.user, nil }
+
+// C-21: that a token was minted, or verified, before spares nobody a check: not
+// the user's, not the network's, not another configuration's own key.
+func TestHitsAreCheckedToo(t *testing.T) {
+	people := &changing{legacy.User{ID: "1", Name: "alice", Active: true, Roles: []string{"Admin"}}}
+	w := bridgetest.New(t, func(cfg *bridge.Config) { cfg.Directory = people })
+	req := bridgetest.Ask("GET", dags, "Authorization", bridgetest.Basic("alice", "alice"))
+	first := w.Core.Decide(context.Background(), req)
+	if again := w.Core.Decide(context.Background(), req); first.Verdict != bridge.PassMinted || again.TokenID() != first.TokenID() {
+		t.Fatalf("%v, and another token: %v", first.Verdict, again.TokenID() != first.TokenID())
+	}
+	people.user.Active = false
+	if d := w.Core.Decide(context.Background(), req); d.Verdict != bridge.Refuse || d.Reason != record.NoUpstreamUser {
+		t.Errorf("deactivated meanwhile: %v %s", d.Verdict, d.Reason)
+	}
+	people.user = legacy.User{ID: "8", Name: "alice", Active: true}
+	if d := w.Core.Decide(context.Background(), req); d.Claims.Subject != "8" {
+		t.Errorf("made anew with another id: subject %q", d.Claims.Subject)
+	}
+	wrong := bridgetest.Ask("GET", dags, "Authorization", bridgetest.Basic("alice", "no"))
+	if d := w.Core.Decide(context.Background(), wrong); d.Verdict != bridge.Refuse {
+		t.Errorf("a wrong password beside a token: %v", d.Verdict)
+	}
+
+	// What one configuration verified, another verifies itself.
+	own := bridgetest.Ask("GET", dags, "Authorization", "Bearer "+w.Sign(t, "9", time.Hour))
+	strict := bridgetest.New(t, func(cfg *bridge.Config) { cfg.Gate = gateOfAnotherKey(t) })
+	for range 2 {
+		if d := w.Core.Decide(context.Background(), own); d.Verdict != bridge.PassOwn {
+			t.Errorf("its own token: %v", d.Verdict)
+		}
+		if d := strict.Core.Decide(context.Background(), own); d.Verdict != bridge.Refuse || d.Reason != record.TokenInvalid {
+			t.Errorf("another key's token: %v %s", d.Verdict, d.Reason)
+		}
+	}
+}
+
+// gateOfAnotherKey is the gate of another key.
+func gateOfAnotherKey(t *testing.T) *gate.Gate {
+	t.Helper()
+	key, err := token.New(token.Config{Secret: []byte("another secret, which is as long as the first and as good, for HS512"), Now: func() time.Time { return bridgetest.Now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gate.New(gate.Config{Verifier: key, Now: func() time.Time { return bridgetest.Now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 func TestMintAgain(t *testing.T) {

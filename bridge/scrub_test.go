@@ -16,7 +16,8 @@ import (
 // TestScrub: whatever a server behind us could take for an identity goes, in
 // every spelling (C-01, C-02, C-04, C-07, C-08, C-10).
 func TestScrub(t *testing.T) {
-	core := bridgetest.New(t).Core
+	w := bridgetest.New(t)
+	core := w.Core
 	spellings := []func(string) string{
 		func(s string) string { return s },
 		strings.ToLower,
@@ -53,6 +54,13 @@ func TestScrub(t *testing.T) {
 			t.Errorf("%q does not go upstream", harmless)
 		}
 	}
+	for _, spell := range spellings {
+		for _, name := range names {
+			req := bridgetest.Ask("GET", dags, "Authorization", bridgetest.Basic("alice", "alice"))
+			req.Header[http.CanonicalHeaderKey(spell(name))] = []string{"mallory"}
+			agree(t, w, req)
+		}
+	}
 	// A second spelling of what decides is no header of ours.
 	req := bridgetest.Ask("GET", "/")
 	req.Header["AUTHORIZATION"] = []string{"Bearer x"}
@@ -64,7 +72,8 @@ func TestScrub(t *testing.T) {
 // TestOneHop: the connection's facts are rebuilt, and believed from a trusted
 // proxy alone (C-05, C-06, C-09).
 func TestOneHop(t *testing.T) {
-	core := bridgetest.New(t).Core
+	w := bridgetest.New(t)
+	core := w.Core
 	for _, c := range []struct {
 		name, peer string
 		headers    []string
@@ -95,6 +104,7 @@ func TestOneHop(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			req := bridgetest.Ask("GET", "/", c.headers...)
 			req.Peer = netip.MustParseAddr(c.peer)
+			agree(t, w, req)
 			d := core.Decide(context.Background(), req)
 			if c.refused {
 				if d.Verdict != bridge.Refuse || d.Problem.Status != http.StatusBadRequest || d.Reason != record.BadGatewayHeaders {

@@ -41,6 +41,7 @@ func header(pairs ...string) http.Header {
 	return h
 }
 
+// TestVerify: what a gateway names badly is refused, never guessed (C-05, C-30).
 func TestVerify(t *testing.T) {
 	alice := []string{"Authorization", bridgetest.Basic("alice", "alice")}
 	with := func(more ...string) http.Header { return header(append(more, alice...)...) }

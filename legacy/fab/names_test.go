@@ -11,7 +11,7 @@ import (
 )
 
 // Whom Unicode's folding makes the same is somebody else: neither let in nor in
-// the way.
+// the way (C-25).
 func TestFoldsOnlyASCII(t *testing.T) {
 	twins := []fabtest.User{
 		{ID: 1, Name: "admİn", Hash: fabtest.HashOfOther}, // U+0130
@@ -43,7 +43,7 @@ func TestFoldsOnlyASCII(t *testing.T) {
 	})
 }
 
-// Who spells one name in many ways pushes nobody out, nor their grace.
+// Who spells one name in many ways pushes nobody out, nor their grace (C-24).
 func TestSpellingsShareOneAnswer(t *testing.T) {
 	each(t, func(t *testing.T, cfg fabtest.Config) {
 		now := time.Unix(1_000_000, 0)

@@ -111,6 +111,7 @@ func reason(err error) legacy.Reason {
 	return ""
 }
 
+// C-25: a name is taken whole, or not at all.
 func TestLookup(t *testing.T) {
 	each(t, func(t *testing.T, cfg fabtest.Config) {
 		users := newUsers(t, newDatabase(t, cfg, people...), fab.Config{})
@@ -132,6 +133,12 @@ func TestLookup(t *testing.T) {
 			"Alice ":                 {reason: legacy.UnknownUser},
 			"%":                      {reason: legacy.UnknownUser},
 			"' OR 1=1 --":            {reason: legacy.UnknownUser},
+			"alice@REALM@evil":       {reason: legacy.UnknownUser},
+			`alice\@REALM`:           {reason: legacy.UnknownUser},
+			"alice@":                 {reason: legacy.UnknownUser},
+			"@REALM":                 {reason: legacy.UnknownUser},
+			"\u0430lice":             {reason: legacy.UnknownUser}, // Cyrillic
+			"al\u200bice":            {reason: legacy.UnknownUser},
 			"":                       {reason: legacy.MalformedCredential},
 			"ali\x00ce":              {reason: legacy.MalformedCredential},
 			"ali\xffce":              {reason: legacy.MalformedCredential},
@@ -148,6 +155,7 @@ func TestLookup(t *testing.T) {
 	})
 }
 
+// C-24: whatever the spelling, one principal comes out.
 func TestVerifyPassword(t *testing.T) {
 	each(t, func(t *testing.T, cfg fabtest.Config) {
 		users := newUsers(t, newDatabase(t, cfg, people...), fab.Config{})

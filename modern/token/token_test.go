@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"net"
 	"os"
 	"regexp"
 	"strings"
@@ -291,6 +293,34 @@ func TestLeewayAndBackdate(t *testing.T) {
 		if !full.IssuedAt.Equal(want) || !full.NotBefore.Equal(want) || !full.ExpiresAt.Equal(noon.Add(time.Minute)) {
 			t.Errorf("backdate %v: %+v", backdate, full)
 		}
+	}
+}
+
+// C-32: what a token says of where its key is, or what it is, is not looked at:
+// nobody is asked, and it is judged by the one key there is.
+func TestNothingIsFetched(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan bool)
+	go func() {
+		_, err := l.Accept()
+		asked <- err == nil
+	}()
+	k := newKey(t, token.Config{})
+	for _, name := range []string{"jku", "x5u", "kid", "iss"} {
+		header := fmt.Sprintf(`{"alg":"HS512","typ":"JWT",%q:"http://%s/key"}`, name, l.Addr())
+		for _, sign := range []string{"", "the key that stands at that address, long enough for HMAC-SHA-512 too"} {
+			_, err := k.Verify(moderntest.Case{Header: header, Sign: sign}.Token(secret, noon))
+			if sign != "" && answer(err) != moderntest.Invalid {
+				t.Errorf("%s: a token of another key: %v", name, err)
+			}
+		}
+	}
+	l.Close()
+	if <-asked {
+		t.Error("somebody came for the key")
 	}
 }
 
