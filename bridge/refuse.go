@@ -99,7 +99,9 @@ func badPath(err error) *Refusal {
 // nobody decides about, or tell the client the token that it was sent. Airflow
 // answers both with 405 as well.
 func badMethod() *Refusal {
-	return NewRefusal(http.StatusMethodNotAllowed, record.BadMethod, nil, "Method Not Allowed")
+	no := NewRefusal(http.StatusMethodNotAllowed, record.BadMethod, nil, "Method Not Allowed")
+	no.header = http.Header{"Allow": {"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}} // RFC 9110 section 15.5.6
+	return no
 }
 
 // reasonOf names err in the record's words, which are legacy's own.
