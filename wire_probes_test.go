@@ -135,6 +135,11 @@ var probes = slices.Concat(
 		{"HTTP/1.2", "GET /page HTTP/1.2\r\nHost: h000\r\n\r\n", "200 200", "GET /page | GET /api/v2/version"},
 		{"HTTP/2 without TLS", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400", ""},
 		{"an upgrade to HTTP/2", "GET /page HTTP/1.1\r\nHost: h000\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", "200 200", "GET /page | GET /api/v2/version"},
+		{"a WebSocket that nobody takes", "GET /page HTTP/1.1\r\nHost: h000\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + inner, "200 401 200", "GET /page | GET /api/v2/version"},
+		{"a WebSocket with a body", "GET /page HTTP/1.1\r\nHost: h000\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 45\r\n\r\n" + inner, "200 200", "GET /page | GET /api/v2/version"},
+		{"a length that Connection names", posted + "Connection: Content-Length\r\nContent-Length: 45\r\n\r\n" + inner, "200 200", "POST /api/v2/dags | GET /api/v2/version"},
+		{"an Authorization that Connection names", "GET /api/v2/dags HTTP/1.1\r\nHost: h000\r\nConnection: Authorization, X-Forwarded-For\r\n" + viewer + "\r\n", "200 200", "GET /api/v2/dags | GET /api/v2/version"},
+		{"a GET with a body", "GET /api/v2/dags HTTP/1.1\r\nHost: h000\r\n" + viewer + "Content-Length: 45\r\n\r\n" + inner, "200 200", "GET /api/v2/dags | GET /api/v2/version"},
 		{"an empty line first", "\r\nGET /page HTTP/1.1\r\nHost: h000\r\n\r\n", "400", ""},
 		{"TLS where there is none", "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00\r\n\r\n", "400", ""},
 
