@@ -195,21 +195,30 @@ func TestStalledStream(t *testing.T) {
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s%s %v %v", first, body, err != nil, time.Since(start))
 	})
-	cfg := server.Config{Public: server.Listen{CertFile: pair.cert, KeyFile: pair.key}, Handler: h, StallTimeout: limit}
+	cfg := server.Config{Public: server.Listen{CertFile: pair.cert, KeyFile: pair.key}, Handler: h, StallTimeout: limit, MinBodyRate: 2}
 	inBubble(t, cfg, func(b *bubble) {
 		tr := client(0)
 		tr.DisableKeepAlives = false
 		tr.DialContext = func(context.Context, string, string) (net.Conn, error) { return b.public.dial(), nil }
 		defer tr.CloseIdleConnections()
-		for path, want := range map[string]string{"/late": "body false 0s", "/stalls": "body true 7s"} {
+		for path, want := range map[string]string{
+			"/late": "body false 0s", "/stalls": "body true 7s", "/drips": "body" + strings.Repeat("x", 14) + " true 16s",
+		} {
 			body, send := io.Pipe()
-			go func() {
-				io.WriteString(send, "body")
-				if path == "/late" {
+			var sending sync.WaitGroup
+			sending.Go(func() {
+				_, err := io.WriteString(send, "body")
+				switch path {
+				case "/late":
 					<-time.After(2 * limit)
 					send.Close()
+				case "/drips":
+					for err == nil {
+						<-time.After(1100 * time.Millisecond)
+						_, err = io.WriteString(send, "x")
+					}
 				}
-			}()
+			})
 			req, _ := http.NewRequest("POST", "https://h"+path, body)
 			res, err := tr.RoundTrip(req)
 			if err != nil {
@@ -219,6 +228,7 @@ func TestStalledStream(t *testing.T) {
 				t.Errorf("%s: %q, %v, want %q", path, got, err, want)
 			}
 			send.Close()
+			sending.Wait()
 		}
 	})
 }
