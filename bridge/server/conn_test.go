@@ -139,7 +139,7 @@ func TestDrip(t *testing.T) {
 				var drips sync.WaitGroup
 				drips.Go(func() {
 					_, err := io.WriteString(c, tt.send)
-					for err == nil {
+					for n := 0; err == nil && n < 100; n++ {
 						<-time.After(tt.every)
 						_, err = io.WriteString(c, tt.drip)
 					}
@@ -186,7 +186,7 @@ func TestDrip(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	const limit = 7 * time.Second
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for p := make([]byte, 1); ; {
+		for p := make([]byte, 4096); ; { // more than net/http reads ahead
 			if _, err := r.Body.Read(p); err != nil {
 				fmt.Fprint(w, err)
 				return
@@ -194,8 +194,23 @@ func TestSlowReader(t *testing.T) {
 			<-time.After(limit)
 		}
 	})
-	inBubble(t, server.Config{Handler: h, StallTimeout: limit, MinBodyRate: 1000}, func(b *bubble) {
-		got := b.public.ask(t, "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 10\r\n\r\n0123456789")
+	inBubble(t, server.Config{Handler: h, StallTimeout: limit, MinBodyRate: 10_000}, func(b *bubble) {
+		c := b.public.dial()
+		var client sync.WaitGroup
+		defer client.Wait()
+		defer c.Close()
+		client.Go(func() {
+			_, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 40000\r\n\r\n")
+			for n := 0; err == nil && n < 10; n++ {
+				_, err = io.WriteString(c, strings.Repeat("x", 4000))
+				<-time.After(limit + time.Second/2)
+			}
+		})
+		answer, err := io.ReadAll(c)
+		if err != nil {
+			t.Error(err)
+		}
+		got := string(answer)
 		if !strings.HasSuffix(got, "EOF") {
 			t.Errorf("answered %q", got)
 		}

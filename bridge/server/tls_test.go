@@ -213,7 +213,7 @@ func TestStalledStream(t *testing.T) {
 					<-time.After(2 * limit)
 					send.Close()
 				case "/drips":
-					for err == nil {
+					for n := 0; err == nil && n < 100; n++ {
 						<-time.After(1100 * time.Millisecond)
 						_, err = io.WriteString(send, "x")
 					}
