@@ -125,6 +125,9 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 		Locked: func() (int, int) { return a.inForce.Load().Locked() },
 	})
 	a.sink = record.Fanout{lines, a.metrics, kept}
+	pacing, end := context.WithCancel(ctx)
+	defer end()
+	go paceGC(pacing, p.Environ)
 	err = a.run(ctx, p, cfg, with)
 	return failed(errors.Join(err, lines.Close(), kept.Close()))
 }
