@@ -174,13 +174,20 @@ type shell struct {
 
 // notes is a writer that can be read meanwhile.
 type notes struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu    sync.Mutex
+	b     bytes.Buffer
+	grown chan struct{} // holds one when something was written since
 }
+
+func newNotes() *notes { return &notes{grown: make(chan struct{}, 1)} }
 
 func (n *notes) Write(p []byte) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	select {
+	case n.grown <- struct{}{}:
+	default:
+	}
 	return n.b.Write(p)
 }
 
@@ -211,7 +218,7 @@ migration: {mode: %[3]s}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stdout, stderr, done := &notes{}, &notes{}, make(chan int, 1)
+	stdout, stderr, done := newNotes(), newNotes(), make(chan int, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	program := cli.Program{Args: []string{"serve", "--config", file}, Stdout: stdout, Stderr: stderr}
 	go func() { done <- program.Run(ctx) }()
@@ -224,13 +231,17 @@ migration: {mode: %[3]s}
 	})}
 	t.Cleanup(func() { s.end() })
 	address := regexp.MustCompile(`"msg":"serving","address":"([^"]+)"`)
-	for deadline := time.Now().Add(20 * time.Second); s.addr == ""; {
-		if m := address.FindStringSubmatch(stderr.String()); m != nil {
-			s.addr = m[1]
-		} else if time.Now().After(deadline) {
+	for deadline := time.After(20 * time.Second); s.addr == ""; {
+		select {
+		case <-stderr.grown:
+			if m := address.FindStringSubmatch(stderr.String()); m != nil {
+				s.addr = m[1]
+			}
+		case code := <-done:
+			done <- code
+			t.Fatalf("it ended with %d:\n%s", code, stderr)
+		case <-deadline:
 			t.Fatalf("it does not serve:\n%s", stderr)
-		} else {
-			time.Sleep(5 * time.Millisecond) // another program's start, as an operator would wait for it
 		}
 	}
 	return s
