@@ -9,7 +9,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 # The harness of the real Airflows is a module of its own, with what it alone needs.
 HARNESS := testdata/interop
 
-.PHONY: help build demo test check fuzz vuln clean
+.PHONY: help build demo test check fuzz bench vuln clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort -t: -k1,1 | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -22,6 +22,7 @@ demo: build ## Run the demo: a stand-in for Airflow 3, the bridge in front, curl
 
 check: ## Format, vet, staticcheck, tidy, import table, clean tree
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt wants to change:"; echo "$$out"; exit 1; fi
+	go vet ./testdata/bench
 	for module in . $(HARNESS); do (cd $$module && go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff); done
 	go test -count=1 -run 'Test(Imports|Homes|Reach|PackageComments)' .
 	@if [ -n "$${CI:-}" ]; then git diff --exit-code && test -z "$$(git status --porcelain)" || { git status --short; exit 1; }; fi
@@ -31,6 +32,9 @@ test: ## Every test on this machine, with the race detector, a real PostgreSQL a
 
 fuzz: ## Run each fuzz target for FUZZTIME (default 30s)
 	testdata/run-fuzz.sh "$${FUZZTIME:-30s}"
+
+bench: ## What it costs against the bare proxy, into testdata/bench/latest.md (a quarter of an hour; BENCH_SECONDS, BENCH_ROUNDS)
+	testdata/bench/with-wrk.sh go run ./testdata/bench
 
 vuln: ## Known vulnerabilities (needs the vulnerability database, so by hand)
 	go run $(GOVULNCHECK) ./...

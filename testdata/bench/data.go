@@ -54,7 +54,7 @@ SELECT i, 'F', 'L', 'user' || i, ?, 1, 'user' || i || '@example.com' FROM n`, 10
 	if err != nil {
 		return err
 	}
-	var basic, jwt []string
+	var basic, jwt, wrong []string
 	for i := range clients {
 		pair := fmt.Sprintf("user%d:secret", 1000+i)
 		basic = append(basic, "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
@@ -66,8 +66,12 @@ SELECT i, 'F', 'L', 'user' || i, ?, 1, 'user' || i || '@example.com' FROM n`, 10
 			jwt = append(jwt, "Bearer "+signed)
 		}
 	}
+	for i := range principals { // each another one, or it would be remembered to be wrong
+		pair := fmt.Sprintf("user%d:wrong-%d", 1000+i, i)
+		wrong = append(wrong, "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
+	}
 	for name, lines := range map[string][]string{
-		"basic-1": basic[:1], "basic-10000": basic[:principals], "basic-100000": basic, "jwt-1": jwt[:1], "jwt-10000": jwt,
+		"basic-1": basic[:1], "basic-10000": basic[:principals], "basic-100000": basic, "jwt-1": jwt[:1], "jwt-10000": jwt, "wrong": wrong,
 	} {
 		if err := os.WriteFile(d.file(name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 			return err
@@ -77,13 +81,13 @@ SELECT i, 'F', 'L', 'user' || i, ?, 1, 'user' || i || '@example.com' FROM n`, 10
 }
 
 // config writes the bridge's configuration.
-func (d data) config(address, upstream string) (string, error) {
+func (d data) config(address, upstream, legacy string) (string, error) {
 	text := fmt.Sprintf(`listen: %s
 metrics: {listen: ""}
 airflow3: {url: %s, auth_manager: fab, users: {dsn: 'sqlite:///users.db'}}
-legacy: {auth_backends: [basic_auth]}
+legacy: {auth_backends: [basic_auth]%s}
 modern: {secret: %q}
-`, address, upstream, secret)
+`, address, upstream, legacy, secret)
 	path := d.file("jetbridge.yaml")
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }

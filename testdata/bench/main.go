@@ -30,7 +30,7 @@ func main() {
 		}
 		return
 	}
-	if err := run1(ctx); err != nil {
+	if err := measure(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -47,7 +47,7 @@ type bench struct {
 	report  strings.Builder
 }
 
-func run1(ctx context.Context) error {
+func measure(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "jetbridge-bench-")
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func run1(ctx context.Context) error {
 	if err := b.write(ctx); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.start, b.proxied, b.verify, b.memory} {
+	for _, part := range []func() error{b.start, b.proxied, b.verify, b.flood, b.memory, b.stages} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -90,13 +90,13 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Printf(format+"\n", args...)
 }
 
-// serve starts jetbridge in front of an upstream.
-func (b *bench) serve(cores int, upstream string) (*process, error) {
+// serve starts jetbridge in front of an upstream; legacy goes into that section of its configuration.
+func (b *bench) serve(cores int, upstream string, legacy ...string) (*process, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	config, err := b.config(address, upstream)
+	config, err := b.config(address, upstream, strings.Join(legacy, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +239,76 @@ func (b *bench) memory() error {
 	b.say("\n## Memory\n\n| resident | MB | budget |\n|---|---|---|")
 	b.say("| idle | %.0f | 40 |", idle)
 	b.say("| after %d known clients, each with a credential and a token | %.0f | 150 |", clients, p.resident())
+	return nil
+}
+
+// flood says what wrong passwords of others do to a known client: with every one of them hashed, and as configured.
+func (b *bench) flood() error {
+	up, err := b.own(2, "upstream")
+	if err != nil {
+		return err
+	}
+	defer up.stop()
+	b.say("\n## A flood of wrong passwords, beside a known client\n\n| lock-out | median without | median with | ratio | budget |\n|---|---|---|---|---|")
+	known := load{"/api/v2/small", b.file("basic-1"), 1, b.seconds}
+	for _, lockout := range []string{"off: each is hashed", "on, as by default"} {
+		p, err := b.serve(2, up.url, map[bool]string{true: ", lockout: {failures: 0, address_failures: 0}"}[strings.HasPrefix(lockout, "off")])
+		if err != nil {
+			return err
+		}
+		defer p.stop()
+		var quiet, flooded []float64
+		for range b.rounds {
+			r, err := run(b.ctx, b.dir, p, known)
+			if err != nil {
+				return err
+			}
+			quiet = append(quiet, r.median)
+			ctx, end := context.WithCancel(b.ctx)
+			storm := exec.CommandContext(ctx, "wrk", "-t1", "-c8", "-d60s", "-s", b.file("send.lua"), p.url+"/api/v2/small", "--", b.file("wrong"))
+			if err := storm.Start(); err != nil {
+				end()
+				return err
+			}
+			r, err = run(b.ctx, b.dir, p, known)
+			end()
+			_ = storm.Wait() // it was ended
+			if err != nil {
+				return err
+			}
+			flooded = append(flooded, r.median)
+		}
+		p.stop()
+		b.say("| %s | %.0f µs | %.0f µs | **%.1f** | 2 |", lockout, median(quiet), median(flooded), median(flooded)/median(quiet))
+	}
+	return nil
+}
+
+// stages has the benchmarks of the packages say what each stage costs, and a look-up among 1,000 and 1,000,000 users.
+func (b *bench) stages() error {
+	progress("the cost of each stage, and of a look-up among a million users")
+	cmd := exec.CommandContext(b.ctx, "testdata/postgres/with-postgres.sh", "testdata/mariadb/with-mariadb.sh",
+		"go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-benchtime", "0.5s", "./bridge/...", "./modern/...", "./legacy/...")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go test -bench: %w\n%s", err, out)
+	}
+	b.say("\n## Each stage\n\n| benchmark | time | bytes | allocations |\n|---|---|---|---|")
+	pkg := ""
+	for line := range strings.Lines(string(out)) {
+		if name, ok := strings.CutPrefix(line, "pkg: github.com/jetbridge/jetbridge/"); ok {
+			pkg = strings.TrimSpace(name)
+		}
+		f := strings.Fields(line)
+		if len(f) < 8 || !strings.HasPrefix(f[0], "Benchmark") {
+			continue
+		}
+		cells := map[string]string{}
+		for i := 2; i+1 < len(f); i += 2 {
+			cells[f[i+1]] = f[i]
+		}
+		b.say("| %s: %s | %s ns | %s | %s |", pkg, strings.TrimPrefix(f[0], "Benchmark"), cells["ns/op"], cells["B/op"], cells["allocs/op"])
+	}
 	return nil
 }
 

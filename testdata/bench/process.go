@@ -103,9 +103,11 @@ type load struct {
 type result struct {
 	perSecond float64
 	cpu       float64 // of the process under test, in microseconds a request
+	median    float64 // of the time to an answer, in microseconds
 }
 
 var (
+	half     = regexp.MustCompile(`(?m)^\s*50%\s+([\d.]+)(us|ms|s)`)
 	requests = regexp.MustCompile(`(\d+) requests in ([\d.]+)(ms|s|m)`)
 	bad      = regexp.MustCompile(`(?m)^\s*(Non-2xx or 3xx responses|Socket errors): (.*)$`)
 )
@@ -114,10 +116,10 @@ var (
 func run(ctx context.Context, dir string, p *process, l load) (result, error) {
 	threads := min(l.connections, 2)
 	before := p.cpu()
-	cmd := exec.CommandContext(ctx, "wrk", "-t", strconv.Itoa(threads), "-c", strconv.Itoa(l.connections),
+	cmd := exec.CommandContext(ctx, "wrk", "--latency", "-t", strconv.Itoa(threads), "-c", strconv.Itoa(l.connections),
 		"-d", fmt.Sprintf("%dms", int(l.seconds*1000)), "-s", filepath.Join(dir, "send.lua"), p.url+l.path, "--", l.headers)
 	// wrk takes whole seconds alone.
-	cmd.Args[6] = fmt.Sprintf("%ds", max(1, int(l.seconds+0.5)))
+	cmd.Args[7] = fmt.Sprintf("%ds", max(1, int(l.seconds+0.5)))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return result{}, fmt.Errorf("wrk: %w\n%s", err, out)
@@ -134,7 +136,12 @@ func run(ctx context.Context, dir string, p *process, l load) (result, error) {
 	if err != nil || n == 0 {
 		return result{}, fmt.Errorf("no request was answered: %v", err)
 	}
-	return result{n / took.Seconds(), float64((p.cpu() - before).Microseconds()) / n}, nil
+	r := result{perSecond: n / took.Seconds(), cpu: float64((p.cpu() - before).Microseconds()) / n}
+	if m := half.FindSubmatch(out); m != nil {
+		d, _ := time.ParseDuration(string(m[1]) + string(m[2]))
+		r.median = float64(d.Nanoseconds()) / 1000
+	}
+	return r, nil
 }
 
 // sendLua has each thread of wrk go through the headers of a file, from another place than the others.
