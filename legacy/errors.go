@@ -26,11 +26,27 @@ const (
 	WrongPassword       Reason = "wrong_password"
 	NoPassword          Reason = "no_password"         // the row has no password at all
 	UnknownHashFormat   Reason = "unknown_hash_format" // nothing that Werkzeug writes, or a cost beyond the bounds
+
+	// Of Kerberos alone.
+	NTLMOffered            Reason = "ntlm_offered"             // in Negotiate, for want of a ticket
+	MechanismNotSpoken     Reason = "mechanism_not_spoken"     // not Kerberos first, a second leg, user-to-user
+	UnknownServiceKey      Reason = "unknown_service_key"      // no key of the keytab opens the ticket
+	EncryptionNotAccepted  Reason = "encryption_not_accepted"  // RC4, or a type that is not spoken
+	ServiceNotAllowed      Reason = "service_not_allowed"      // a ticket for a service that is not listed
+	TicketExpired          Reason = "ticket_expired"           //
+	TicketNotYetValid      Reason = "ticket_not_yet_valid"     //
+	ClockSkew              Reason = "clock_skew"               // the client's clock and ours
+	AuthenticatorMismatch  Reason = "authenticator_mismatch"   // it does not belong to the ticket
+	Replayed               Reason = "replayed"                 // shown before
+	RealmNotAllowed        Reason = "realm_not_allowed"        // not listed, or reached through unchecked ones
+	PrincipalNotAllowed    Reason = "principal_not_allowed"    // host/, a name that could be read as another, no rule
+	ChannelBindingMismatch Reason = "channel_binding_mismatch" // bound to a TLS channel that ends elsewhere
 )
 
 // Why it could not be told ([ErrUnavailable]).
 const (
 	SourceUnavailable Reason = "source_unavailable" // database, directory or token API out of reach
+	ReplayCacheFull   Reason = "replay_cache_full"  // more authenticators than the bound allows
 	HashQueueFull     Reason = "hash_queue_full"    // more passwords to check than the bound allows
 )
 
@@ -41,7 +57,11 @@ const TooManyFailures Reason = "too_many_failures" // of this account, or from t
 func Reasons() []Reason {
 	return []Reason{
 		MalformedCredential, UnknownUser, AmbiguousUser, InactiveUser, WrongPassword,
-		NoPassword, UnknownHashFormat, SourceUnavailable, HashQueueFull, TooManyFailures,
+		NoPassword, UnknownHashFormat,
+		NTLMOffered, MechanismNotSpoken, UnknownServiceKey, EncryptionNotAccepted, ServiceNotAllowed,
+		TicketExpired, TicketNotYetValid, ClockSkew, AuthenticatorMismatch, Replayed, RealmNotAllowed,
+		PrincipalNotAllowed, ChannelBindingMismatch,
+		SourceUnavailable, HashQueueFull, ReplayCacheFull, TooManyFailures,
 	}
 }
 
