@@ -26,6 +26,8 @@ var imports = []struct {
 	{"legacy/fab", []string{"legacy", "legacy/airflowdb", "legacy/recheck"}, "Airflow's user tables: read through airflowdb, remembered by recheck"},
 	{"legacy/fab/fabtest", []string{"legacy/airflowdb"}, "makes user tables for whoever tests against them"},
 	{"legacy/basic", []string{"legacy"}, "one scheme, which knows no other"},
+	{"legacy/kerberos", []string{"legacy"}, "one scheme, which knows no other"},
+	{"legacy/kerberos/kerberostest", nil, "makers of tickets, and a KDC, for whoever tests against them"},
 	{"legacy/legacytest", []string{"legacy"}, "the conformance suite of every authenticator"},
 	{"modern", nil, "the words of the new world, nothing else"},
 	{"modern/token", []string{"modern"}, "mints and verifies modern's claims"},
@@ -62,6 +64,7 @@ var homes = []struct {
 }{
 	{"github.com/gin-gonic/gin", []string{"bridge/server"}, "its recovery ends a cut stream as if it were whole, its router cleans paths: not on the proxied way"},
 	{"github.com/golang-jwt/jwt", []string{"modern/token"}, "one place where a signature is trusted"},
+	{"github.com/jcmturner/gokrb5", []string{"legacy/kerberos", "legacy/kerberos/kerberostest"}, "one place where a ticket is trusted"},
 	{"github.com/jackc/pgx", []string{"legacy/airflowdb", "legacy/fab/fabtest"}, "databases are opened read-only, in one place"},
 	{"github.com/go-sql-driver/mysql", []string{"legacy/airflowdb", "legacy/fab/fabtest"}, "the same, for MySQL and MariaDB"},
 	{"modernc.org/sqlite", []string{"legacy/airflowdb", "legacy/fab/fabtest", "bridge/store", "bridge/demo"}, "read-only but for our own store and the demo's database"},
@@ -76,6 +79,8 @@ var homes = []struct {
 var reaches = []struct{ from, mustNot, why string }{
 	{"legacy", "github.com/golang-jwt/jwt", "the old ways never see a JWT"},
 	{"legacy", "github.com/gin-gonic/gin", "the old ways serve nothing"},
+	{"", "github.com/jcmturner/gokrb5/v8/spnego", "it takes the client's word for its realm, answers without an AP-REP, and panics: the acceptor is ours"},
+	{"", "github.com/jcmturner/gokrb5/v8/service", "the same layer's other half"},
 	{"modern", "github.com/gin-gonic/gin", "anybody may import the gate"},
 	{"modern", "database/sql", "the new world asks no database"},
 	{"modern", module + "legacy", "the new world does not know the old ways"},

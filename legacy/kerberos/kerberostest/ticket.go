@@ -108,6 +108,8 @@ type Want struct {
 	Part          func(*messages.EncTicketPart)
 	Authenticator func(*types.Authenticator)
 	Request       func(*messages.APReq)
+	// PartDER and AuthenticatorDER change the bytes that are encrypted.
+	PartDER, AuthenticatorDER func([]byte) []byte
 }
 
 // A Request is an AP-REQ, and what its client remembers of it.
@@ -145,6 +147,9 @@ func (k *Keys) Make(w Want) (Request, error) {
 	if err != nil {
 		return r, err
 	}
+	if w.AuthenticatorDER != nil {
+		plain = w.AuthenticatorDER(plain)
+	}
 	sealed, err := crypto.GetEncryptedData(plain, r.Session, keyusage.AP_REQ_AUTHENTICATOR, 0)
 	if err != nil {
 		return r, err
@@ -174,7 +179,11 @@ func (k *Keys) ticket(w Want, session types.EncryptionKey) (messages.Ticket, err
 	if err != nil {
 		return messages.Ticket{}, err
 	}
-	sealed, err := crypto.GetEncryptedData(asn1tools.AddASNAppTag(plain, asnAppTag.EncTicketPart), key, keyusage.KDC_REP_TICKET, int(w.Key.KVNO))
+	plain = asn1tools.AddASNAppTag(plain, asnAppTag.EncTicketPart)
+	if w.PartDER != nil {
+		plain = w.PartDER(plain)
+	}
+	sealed, err := crypto.GetEncryptedData(plain, key, keyusage.KDC_REP_TICKET, int(w.Key.KVNO))
 	return messages.Ticket{TktVNO: 5, Realm: w.Key.Realm, SName: sname, EncPart: sealed}, err
 }
 
