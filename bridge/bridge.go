@@ -230,6 +230,11 @@ func (c *Core) bridged(r Request, d *Decision, id Identity) *Refusal {
 	d.Set.Set("Authorization", "Bearer "+token)
 	d.setCookies(r.Header, authCookies()...)
 	d.StripSetCookie = []string{tokenCookie}
+	if id.Principal.Scheme == legacy.Kerberos {
+		// A client that was answered under a cookie next time would miss the proof
+		// that it asks of the service.
+		d.StripSetCookie = []string{EveryCookie}
+	}
 	d.Again = &Renewal{claims: id.Claims, refused: claims.ID}
 	addAll(d.Client, c.Policy.Headers())
 	d.Verdict = PassMinted

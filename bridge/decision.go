@@ -83,7 +83,8 @@ type Decision struct {
 	Set    http.Header
 	// Client are headers for the client, on whatever answer leaves.
 	Client http.Header
-	// StripSetCookie names the cookies that the upstream's answer must not set.
+	// StripSetCookie names the cookies that the upstream's answer must not set;
+	// EveryCookie stands for all of them.
 	StripSetCookie []string
 
 	// Status is the whole answer when Verdict is Answer and it is set; zero
@@ -112,6 +113,9 @@ type Decision struct {
 	// Again, for PassMinted alone, is what [Core.MintAgain] needs.
 	Again *Renewal
 }
+
+// EveryCookie in [Decision.StripSetCookie] lets no cookie through.
+const EveryCookie = "*"
 
 // Scheme is a legacy scheme or JWT.
 type Scheme string

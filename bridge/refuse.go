@@ -34,6 +34,7 @@ func NewRefusal(status int, why record.Reason, cause error, detail string) *Refu
 const (
 	tokenAdvice   = "Get a token from POST /auth/token and send it as 'Authorization: Bearer <token>'."
 	refusedAdvice = "Not authenticated: the credential was refused."
+	ntlmAdvice    = "Not authenticated: the client sent NTLM, for it has no Kerberos ticket for this host name. Run kinit, and use the host name that the service principal has."
 	offDetail     = "Not authenticated: this kind of credential is switched off here."
 )
 
@@ -58,6 +59,9 @@ func credentialRefused(err error) *Refusal {
 	}
 	no := NewRefusal(http.StatusUnauthorized, reasonOf(err, record.MalformedCredential), err, refusedAdvice)
 	no.challenge, no.credential = true, true
+	if no.Reason == record.NTLMOffered {
+		no.Problem.Detail, no.credential = ntlmAdvice, false // it says nothing of a secret
+	}
 	return no
 }
 

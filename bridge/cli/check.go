@@ -19,6 +19,7 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/record"
 	"github.com/jetbridge/jetbridge/bridge/store"
 	"github.com/jetbridge/jetbridge/legacy/fab"
+	"github.com/jetbridge/jetbridge/legacy/kerberos"
 	"github.com/jetbridge/jetbridge/modern"
 	"github.com/jetbridge/jetbridge/modern/token"
 )
@@ -66,6 +67,7 @@ const checkTimeout = 15 * time.Second
 type checker struct {
 	cfg      *config.Config
 	path     string
+	environ  []string
 	snapshot *snapshot
 	now      func() time.Time
 	up       bool // Airflow 3 answered
@@ -81,7 +83,7 @@ func (p *Program) check(ctx context.Context, cfg *config.Config, path string, as
 		return failed(err)
 	}
 	a := &assembler{
-		hasher: hasher, metrics: metrics.New(metrics.Config{}), sink: record.Fanout{},
+		hasher: hasher, metrics: metrics.New(metrics.Config{}), sink: record.Fanout{}, replays: kerberos.NewMemory(0, nil),
 		log: p.logger(cfg.Log.Format, cfg.Log.Level), now: time.Now,
 	}
 	s, err := a.snapshot(cfg)
@@ -92,8 +94,8 @@ func (p *Program) check(ctx context.Context, cfg *config.Config, path string, as
 	for _, w := range s.warnings {
 		findings = append(findings, finding{Part: "configuration", OK: true, Detail: "warning: " + w})
 	}
-	c := &checker{cfg: cfg, path: path, snapshot: s, now: time.Now}
-	for _, ask := range []func(context.Context) []finding{c.tls, c.store, c.airflow2, c.databases, c.lockout, c.upstream, c.token} {
+	c := &checker{cfg: cfg, path: path, environ: p.Environ, snapshot: s, now: time.Now}
+	for _, ask := range []func(context.Context) []finding{c.tls, c.store, c.airflow2, c.databases, c.kerberos, c.lockout, c.upstream, c.token} {
 		limited, cancel := context.WithTimeout(ctx, checkTimeout)
 		findings = append(findings, ask(limited)...)
 		cancel()

@@ -12,6 +12,7 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/airflowdb"
 	"github.com/jetbridge/jetbridge/legacy/basic"
 	"github.com/jetbridge/jetbridge/legacy/fab"
+	"github.com/jetbridge/jetbridge/legacy/kerberos"
 	"github.com/jetbridge/jetbridge/legacy/lockout"
 	"github.com/jetbridge/jetbridge/modern"
 	"github.com/jetbridge/jetbridge/modern/token"
@@ -27,6 +28,7 @@ type identity struct {
 	simple         []config.SimpleUser
 	guard          *lockout.Guard
 	sources        []source
+	tickets        *kerberos.Authenticator // nil without the backend
 	warnings       []string
 }
 
@@ -66,11 +68,11 @@ func (a *assembler) identity(t *taker, s *snapshot) (identity, error) {
 		id.passwords = id.old
 		id.add("legacy users", "legacy.users.dsn", id.old)
 	}
-	return id, a.chain(cfg, &id)
+	return id, a.chain(t, cfg, &id)
 }
 
 // chain makes the authenticators that auth_backends names.
-func (a *assembler) chain(cfg *config.Config, id *identity) error {
+func (a *assembler) chain(t *taker, cfg *config.Config, id *identity) error {
 	backends, err := legacy.ParseBackends(cfg.Legacy.AuthBackends, cfg.Legacy.FromAirflow, cfg.Legacy.IgnoreBackends)
 	if err != nil {
 		return err
@@ -86,6 +88,10 @@ func (a *assembler) chain(cfg *config.Config, id *identity) error {
 		switch {
 		case b.Scheme == legacy.AnonymousScheme:
 			id.authenticators = append(id.authenticators, legacy.Anonymous(cfg.Legacy.AnonymousUser))
+		case b.Scheme == legacy.Kerberos:
+			if err := a.kerberos(t, cfg, id); err != nil {
+				return err
+			}
 		case id.passwords == nil:
 			return errors.New("legacy.users.dsn: Basic needs a database of users and passwords, or airflow3.users.via: upstream")
 		default:
@@ -102,10 +108,11 @@ func (a *assembler) chain(cfg *config.Config, id *identity) error {
 // builtIn are the schemes that this build speaks. Nobody is anonymous unless the
 // operator says who that is.
 func builtIn(cfg *config.Config) []legacy.Scheme {
-	if cfg.Legacy.AnonymousUser == "" {
-		return []legacy.Scheme{legacy.Basic}
+	schemes := []legacy.Scheme{legacy.Basic, legacy.Kerberos}
+	if cfg.Legacy.AnonymousUser != "" {
+		schemes = append(schemes, legacy.AnonymousScheme)
 	}
-	return []legacy.Scheme{legacy.Basic, legacy.AnonymousScheme}
+	return schemes
 }
 
 // database are the settings of one database of users.

@@ -20,6 +20,7 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/server"
 	"github.com/jetbridge/jetbridge/bridge/store"
 	"github.com/jetbridge/jetbridge/legacy/fab"
+	"github.com/jetbridge/jetbridge/legacy/kerberos"
 	"github.com/jetbridge/jetbridge/legacy/lockout"
 )
 
@@ -91,8 +92,10 @@ type serving struct {
 
 // An assembler makes snapshots. It holds what all of them share.
 type assembler struct {
-	shelf   shelf
-	hasher  *fab.Hasher
+	shelf  shelf
+	hasher *fab.Hasher
+	// replays outlives every configuration: what was shown stays shown.
+	replays *kerberos.Memory
 	metrics *metrics.Metrics
 	sink    record.Sink
 	log     *slog.Logger
@@ -118,11 +121,12 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	if err != nil {
 		return failed(errors.Join(err, kept.Close(), lines.Close()))
 	}
-	a := &assembler{hasher: hasher, log: log, level: level, now: time.Now}
+	a := &assembler{hasher: hasher, replays: kerberos.NewMemory(0, nil), log: log, level: level, now: time.Now}
 	a.metrics = metrics.New(metrics.Config{
 		Families:   route.Families(),
 		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: hasher.Running, HashesWaiting: hasher.Waiting,
-		Locked: func() (int, int) { return a.inForce.Load().Locked() },
+		Replays: a.replays.Len,
+		Locked:  func() (int, int) { return a.inForce.Load().Locked() },
 	})
 	a.sink = record.Fanout{lines, a.metrics, kept}
 	pacing, end := context.WithCancel(ctx)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -53,6 +54,7 @@ func airflow3Fillings() []filling {
 func airflow2Fillings() []filling {
 	return []filling{
 		{path: "legacy.auth_backends", section: "api", key: "auth_backends"},
+		{path: "legacy.kerberos.keytab", section: "kerberos", key: "keytab", convert: keytabFile, set: true},
 		{path: "legacy.users.dsn", section: "database", key: "sql_alchemy_conn", convert: trimmed, set: true},
 		{path: "legacy.users.schema", section: "database", key: "sql_alchemy_schema"},
 		{path: "airflow2.cors.allow_headers", section: "api", key: "access_control_allow_headers"},
@@ -83,6 +85,54 @@ func algorithm(v airflowcfg.Value) (string, error) {
 
 func manager(v airflowcfg.Value) (string, error) { return managerName(v.Text), nil }
 
+// keytabName takes MIT's type off the name of a keytab. Only a file can be read.
+func keytabName(text string) (string, error) {
+	kind, rest, typed := strings.Cut(text, ":")
+	switch {
+	case !typed || strings.Contains(kind, "/"):
+		return text, nil
+	case strings.EqualFold(kind, "FILE") || strings.EqualFold(kind, "WRFILE"):
+		return rest, nil
+	}
+	return "", fmt.Errorf("a keytab of the type %s cannot be read: name a file", kind)
+}
+
+func keytabFile(v airflowcfg.Value) (string, error) {
+	name, err := keytabName(v.Text)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", v.From, err)
+	}
+	return name, nil
+}
+
+// keytabOfEnvironment lets KRB5_KTNAME go before what an airflow.cfg says, as
+// Airflow 2 did (kerberos_auth.py's init_app), and after the bridge's own file.
+func (l *loader) keytabOfEnvironment(literal bool) {
+	const path, name = "legacy.kerberos.keytab", "KRB5_KTNAME"
+	if literal {
+		return
+	}
+	if file := &l.config.Legacy.Kerberos.Keytab; *file != "" {
+		*file = l.absolute(*file) // of an airflow.cfg
+	}
+	for _, pair := range l.source.Environ {
+		value, found := strings.CutPrefix(pair, name+"=")
+		if !found || value == "" {
+			continue
+		}
+		l.origins[path] = origin{file: name}
+		file, err := keytabName(value)
+		if err == nil {
+			file, err = filepath.Abs(file)
+		}
+		if err != nil {
+			l.fault(path, err.Error())
+			return
+		}
+		l.config.Legacy.Kerberos.Keytab = file
+	}
+}
+
 func seconds(v airflowcfg.Value) (string, error) {
 	n, err := v.Int()
 	if err != nil {
@@ -97,6 +147,8 @@ func seconds(v airflowcfg.Value) (string, error) {
 
 // fromAirflow fills what nobody gave from the airflow.cfg that are named.
 func (l *loader) fromAirflow() {
+	_, keytab := l.origins["legacy.kerberos.keytab"]
+	defer l.keytabOfEnvironment(keytab)
 	if f := l.openAirflow("airflow3.config", l.config.Airflow3.ConfigFile, airflowcfg.Airflow3, false, airflow3Fillings()); f != nil {
 		l.fill(f, l.config.Airflow3.ConfigFile, airflow3Fillings())
 		l.warnOfAirflow3(f)

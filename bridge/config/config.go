@@ -188,6 +188,7 @@ type Legacy struct {
 	AnonymousUser string      `yaml:"anonymous_user"`
 	Users         LegacyUsers `yaml:"users"`
 	Lockout       Lockout     `yaml:"lockout"`
+	Kerberos      Kerberos    `yaml:"kerberos"`
 	// Roles maps further role names of Airflow 2 to a role of the simple auth
 	// manager: viewer, user, op or admin.
 	Roles map[string]string `yaml:"roles"`
@@ -212,6 +213,32 @@ type Lockout struct {
 	AddressFailures int           `yaml:"address_failures"`
 	Window          time.Duration `yaml:"window"`
 }
+
+// Kerberos is the backend kerberos_auth.
+type Kerberos struct {
+	// Keytab is a file, absolute. Empty only while the backend is not used.
+	Keytab string `yaml:"keytab" path:"yes"`
+	// KeepOldKeys is how long a key counts that is no longer in the keytab.
+	KeepOldKeys time.Duration `yaml:"keep_old_keys"`
+	// Service lists the services whose tickets count: airflow, HTTP/host or
+	// HTTP/host@REALM. Empty: all of the keytab.
+	Service []string `yaml:"service"`
+	// Realms are those whose users count; empty: those of the keytab.
+	Realms []string `yaml:"realms"`
+	// AuthToLocal are rules as in krb5.conf; empty: the whole principal is the name.
+	AuthToLocal []string      `yaml:"auth_to_local"`
+	ClockSkew   time.Duration `yaml:"clock_skew"`
+	// ChannelBindings is BindingsOff or BindingsAccept.
+	ChannelBindings string `yaml:"channel_bindings"`
+	// InsecureRC4 accepts rc4-hmac.
+	InsecureRC4 bool `yaml:"insecure_rc4"`
+}
+
+// The values of legacy.kerberos.channel_bindings.
+const (
+	BindingsOff    = "off"
+	BindingsAccept = "accept"
+)
 
 // Modern says which tokens Airflow 3 accepts.
 type Modern struct {

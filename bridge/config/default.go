@@ -28,8 +28,9 @@ func Default() Config {
 		},
 		Airflow2: Airflow2{Version: "2.10.5"},
 		Legacy: Legacy{
-			Users:   LegacyUsers{Recheck: databaseRecheck, OutageGrace: time.Minute},
-			Lockout: Lockout{Failures: 10, AddressFailures: 500, Window: 5 * time.Minute},
+			Users:    LegacyUsers{Recheck: databaseRecheck, OutageGrace: time.Minute},
+			Lockout:  Lockout{Failures: 10, AddressFailures: 500, Window: 5 * time.Minute},
+			Kerberos: Kerberos{ClockSkew: 5 * time.Minute, ChannelBindings: BindingsOff},
 		},
 		Modern: Modern{
 			Algorithm:         "HS512",
@@ -75,6 +76,9 @@ func (c *Config) derive(given map[string]origin) {
 	c.TokenAPI.CLILifetime = c.capped("tokenapi.cli_lifetime", c.TokenAPI.CLILifetime)
 	if weak := weakness(c.Modern.Secret); weak != "" && c.Modern.InsecureWeakSecret {
 		c.warn("modern.insecure_weak_secret: the secret %s", weak)
+	}
+	if c.Legacy.Kerberos.InsecureRC4 {
+		c.warn("legacy.kerberos.insecure_rc4: tickets under rc4-hmac are accepted, whose keys can be guessed from a ticket: give the service AES keys")
 	}
 	if c.Admin.Listen != "" {
 		c.warn("admin.listen: the migration page is not built in yet: nothing listens there")

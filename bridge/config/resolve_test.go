@@ -85,6 +85,17 @@ func TestResolved(t *testing.T) {
 			c.TokenAPI.Password = Upstream
 			c.Files = []string{file("dsn.secret")}
 		},
+		"kerberos": func(c *Config) {
+			c.Airflow3.AuthManager, c.TokenAPI.Password = Simple, Upstream
+			c.Airflow3.SimpleUsers = []SimpleUser{{"alice@EXAMPLE.TEST", "admin", nil}}
+			c.Airflow3.Users.DSN, c.Legacy.Users.DSN = "", ""
+			c.Legacy.AuthBackends = []string{"kerberos_auth"}
+			c.Legacy.Kerberos = Kerberos{
+				Keytab: file("../airflow.keytab"), KeepOldKeys: 24 * time.Hour, Service: []string{"airflow", "HTTP/airflow.example.test"},
+				Realms: []string{"EXAMPLE.TEST"}, AuthToLocal: []string{`RULE:[2:$1@$0](etl@EXAMPLE\.TEST)s/@.*//`, "DEFAULT"},
+				ClockSkew: 5 * time.Minute, ChannelBindings: BindingsOff,
+			}
+		},
 		"dotted-manager": func(*Config) {},
 		"secret-weak": func(c *Config) {
 			c.Modern.Secret, c.Modern.InsecureWeakSecret = "s", true
@@ -140,6 +151,7 @@ func TestResolved(t *testing.T) {
 			c.Airflow3.Users.DSN = ""
 			c.Modern.Secret = "the secret in a file"
 			c.Legacy.AuthBackends = []string{"basic_auth", "session"}
+			c.Legacy.Kerberos.Keytab = file("../airflow.keytab")
 			c.Legacy.Users.DSN = "mysql://db/airflow2"
 			c.Legacy.Roles = map[string]string{"Data Engineers": "op", "Guests": "viewer"}
 			c.Server.MaxHeaderBytes = 64 << 10
@@ -289,6 +301,31 @@ func TestAirflow2LeavesOut(t *testing.T) {
 	c, err := load(map[string]string{"/etc/jetbridge/airflow2.cfg": "[api]\nauth_backends = a\n"}, minimalYAML+"airflow2: {config: airflow2.cfg}\n")
 	if err != nil || c.Legacy.FromAirflow || !cmp.Equal([]string{"basic_auth"}, c.Legacy.AuthBackends) {
 		t.Errorf("a list in the YAML is literal: %+v, %v", c, err)
+	}
+}
+
+// The bridge's own file goes before KRB5_KTNAME, and that before Airflow's, as in
+// Airflow 2.
+func TestKeytab(t *testing.T) {
+	const cfg = "[kerberos]\nkeytab = airflow2.keytab\n"
+	for _, c := range []struct{ yaml, ktname, airflow2, want string }{
+		{"own.keytab", "/from/the/environment", cfg, "/etc/jetbridge/own.keytab"},
+		{"", "/from/the/environment", cfg, "/from/the/environment"},
+		{"", "FILE:/from/the/environment", "", "/from/the/environment"},
+		{"", "", cfg, "/etc/jetbridge/airflow2.keytab"},
+		{"", "", "[kerberos]\nkeytab = FILE:/x.keytab\n", "/x.keytab"},
+		{"", "MEMORY:x", "", "a keytab of the type MEMORY cannot be read"},
+		{"", "", "", "legacy.kerberos.keytab: is required"},
+	} {
+		text := "airflow3: {url: \"http://a:1\", auth_manager: fab, users: {dsn: \"postgresql://db/airflow\"}}\nmodern: {secret: 0123456789abcdefghijklmnopqrstuvwxyz}\n" +
+			"airflow2: {config: airflow2.cfg}\nlegacy: {auth_backends: [kerberos], kerberos: {keytab: " + c.yaml + "}}\n"
+		got, err := load(map[string]string{"/etc/jetbridge/airflow2.cfg": c.airflow2}, text, "KRB5_KTNAME="+c.ktname)
+		switch {
+		case err != nil && !strings.Contains(err.Error(), c.want):
+			t.Errorf("%+v: %v", c, err)
+		case err == nil && got.Legacy.Kerberos.Keytab != c.want:
+			t.Errorf("%+v: %s", c, got.Legacy.Kerberos.Keytab)
+		}
 	}
 }
 

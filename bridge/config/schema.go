@@ -30,9 +30,8 @@ type schema struct {
 // notYet are the sections that the design has and this build does not.
 func notYet() map[string]string {
 	return map[string]string{
-		"legacy.session":  "the session backend is not built in yet: remove the section",
-		"legacy.kerberos": "the kerberos backend is not built in yet: remove the section",
-		"legacy.openid":   "the openid backend is not built in yet: remove the section",
+		"legacy.session": "the session backend is not built in yet: remove the section",
+		"legacy.openid":  "the openid backend is not built in yet: remove the section",
 	}
 }
 

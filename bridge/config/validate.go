@@ -113,6 +113,8 @@ func (v *validation) bounds(c Config) {
 		{"legacy.users.recheck", c.Legacy.Users.Recheck, time.Second, time.Hour},
 		{"legacy.users.outage_grace", c.Legacy.Users.OutageGrace, 0, time.Hour},
 		{"legacy.lockout.window", c.Legacy.Lockout.Window, time.Second, 24 * time.Hour},
+		{"legacy.kerberos.keep_old_keys", c.Legacy.Kerberos.KeepOldKeys, 0, 30 * 24 * time.Hour},
+		{"legacy.kerberos.clock_skew", c.Legacy.Kerberos.ClockSkew, time.Second, 15 * time.Minute},
 		{"modern.leeway", c.Modern.Leeway, 0, 5 * time.Minute},
 		{"modern.lifetime", c.Modern.Lifetime, 30 * time.Second, time.Hour},
 		{"modern.max_issued_lifetime", c.Modern.MaxIssuedLifetime, time.Minute, 365 * 24 * time.Hour},
@@ -209,9 +211,10 @@ func (v *validation) legacy(c Config) {
 		}
 	}
 	// Under FAB Airflow 3's own database is the default, and was asked for already.
-	if len(c.Legacy.AuthBackends) > 0 && c.Legacy.Users.DSN == "" && c.Airflow3.Users.Via == Database && c.Airflow3.AuthManager == Simple {
+	if slices.ContainsFunc(c.Legacy.AuthBackends, func(name string) bool { return !isKerberos(name) }) && c.Legacy.Users.DSN == "" && c.Airflow3.Users.Via == Database && c.Airflow3.AuthManager == Simple {
 		v.add("legacy.users.dsn", "is required to prove old passwords: the SQLAlchemy URL of the database that holds Airflow 2's users")
 	}
+	v.kerberos(c)
 	for name, role := range c.Legacy.Roles {
 		switch strings.ToLower(role) {
 		case "viewer", "user", "op", "admin":
@@ -221,6 +224,28 @@ func (v *validation) legacy(c Config) {
 	}
 	if len(c.Legacy.Roles) > 0 && c.Airflow3.AuthManager == FAB {
 		v.add("legacy.roles", "is for the simple auth manager: under fab the roles stand in Airflow 3's database")
+	}
+}
+
+// isKerberos tells the backend of tickets by its last word, in Airflow's dotted
+// names and the short ones.
+func isKerberos(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return last == "kerberos_auth" || last == "kerberos"
+}
+
+func (v *validation) kerberos(c Config) {
+	k := c.Legacy.Kerberos
+	used := slices.ContainsFunc(c.Legacy.AuthBackends, isKerberos) && !slices.ContainsFunc(c.Legacy.IgnoreBackends, isKerberos)
+	if used && k.Keytab == "" {
+		v.add("legacy.kerberos.keytab", "is required by the backend kerberos_auth: the file with the keys of the service, unless KRB5_KTNAME or airflow2.config names it")
+	}
+	v.oneOf("legacy.kerberos.channel_bindings", k.ChannelBindings, BindingsOff, BindingsAccept)
+	if k.ChannelBindings == BindingsAccept && c.TLS.Cert == "" {
+		v.add("legacy.kerberos.channel_bindings", "accept needs tls.cert: a client binds its token to the TLS that it sees, and here somebody else ends that")
+	}
+	if used && c.Airflow3.Users.Via == Upstream {
+		v.add("airflow3.users.via", "must be database beside the backend kerberos_auth: a ticket cannot be shown to Airflow 3's token API")
 	}
 }
 

@@ -24,7 +24,8 @@ type Config struct {
 	// Families are the routes' families by which what is only observed is counted.
 	Families []string
 	// Locked are the accounts and addresses that had too many failures.
-	Locked func() (accounts, addresses int)
+	Locked  func() (accounts, addresses int)
+	Replays func() int // Kerberos authenticators that are remembered
 }
 
 // Metrics counts for Prometheus. Every label's values are a closed set: what is
@@ -110,6 +111,7 @@ func (m *Metrics) elsewhere(cfg Config) {
 		gauge("jetbridge_locked_accounts", "Accounts of which too many attempts have failed.", func() int { n, _ := cfg.Locked(); return n })
 		gauge("jetbridge_locked_addresses", "Addresses from which too many attempts have failed.", func() int { _, n := cfg.Locked(); return n })
 	}
+	gauge("jetbridge_kerberos_replays", "Kerberos authenticators that are remembered, so that none counts twice.", cfg.Replays)
 }
 
 // Record implements [record.Sink].

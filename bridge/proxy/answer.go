@@ -72,6 +72,10 @@ func stripCookies(h http.Header, names []string) {
 	if len(lines) == 0 || len(names) == 0 {
 		return
 	}
+	if slices.Contains(names, bridge.EveryCookie) {
+		h.Del("Set-Cookie")
+		return
+	}
 	lines = slices.DeleteFunc(lines, func(line string) bool {
 		pair, _, _ := strings.Cut(line, ";")
 		name, _, ok := strings.Cut(pair, "=")

@@ -18,19 +18,32 @@ const (
 
 // What was wrong with the credential.
 const (
-	NoCredential        Reason = "no_credential"
-	SchemeNotSpoken     Reason = "scheme_not_spoken"   // an unknown scheme, or one not configured
-	SchemeSwitchedOff   Reason = "scheme_switched_off" // configured, but not allowed today
-	MalformedCredential Reason = "malformed_credential"
-	UnknownUser         Reason = "unknown_user"
-	AmbiguousUser       Reason = "ambiguous_user"
-	InactiveUser        Reason = "inactive_user"
-	WrongPassword       Reason = "wrong_password"
-	NoPassword          Reason = "no_password"
-	UnknownHashFormat   Reason = "unknown_hash_format"
-	TooManyFailures     Reason = "too_many_failures"
-	TokenExpired        Reason = "token_expired"
-	TokenInvalid        Reason = "token_invalid"
+	NoCredential           Reason = "no_credential"
+	SchemeNotSpoken        Reason = "scheme_not_spoken"   // an unknown scheme, or one not configured
+	SchemeSwitchedOff      Reason = "scheme_switched_off" // configured, but not allowed today
+	MalformedCredential    Reason = "malformed_credential"
+	UnknownUser            Reason = "unknown_user"
+	AmbiguousUser          Reason = "ambiguous_user"
+	InactiveUser           Reason = "inactive_user"
+	WrongPassword          Reason = "wrong_password"
+	NoPassword             Reason = "no_password"
+	UnknownHashFormat      Reason = "unknown_hash_format"
+	TooManyFailures        Reason = "too_many_failures"
+	NTLMOffered            Reason = "ntlm_offered"
+	MechanismNotSpoken     Reason = "mechanism_not_spoken"
+	UnknownServiceKey      Reason = "unknown_service_key"
+	EncryptionNotAccepted  Reason = "encryption_not_accepted"
+	ServiceNotAllowed      Reason = "service_not_allowed"
+	TicketExpired          Reason = "ticket_expired"
+	TicketNotYetValid      Reason = "ticket_not_yet_valid"
+	ClockSkew              Reason = "clock_skew"
+	AuthenticatorMismatch  Reason = "authenticator_mismatch"
+	Replayed               Reason = "replayed"
+	RealmNotAllowed        Reason = "realm_not_allowed"
+	PrincipalNotAllowed    Reason = "principal_not_allowed"
+	ChannelBindingMismatch Reason = "channel_binding_mismatch"
+	TokenExpired           Reason = "token_expired"
+	TokenInvalid           Reason = "token_invalid"
 )
 
 // What was missing in Airflow 3.
@@ -42,6 +55,7 @@ const (
 // What went wrong on the way.
 const (
 	SourceUnavailable    Reason = "source_unavailable"
+	ReplayCacheFull      Reason = "replay_cache_full"
 	HashQueueFull        Reason = "hash_queue_full"
 	UpstreamUnreachable  Reason = "upstream_unreachable"
 	UpstreamTimeout      Reason = "upstream_timeout"

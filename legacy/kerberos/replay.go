@@ -93,6 +93,14 @@ func (m *Memory) Claim(_ context.Context, key [32]byte, at, keep time.Time) (boo
 	return true, nil
 }
 
+// Len is how many authenticators are remembered.
+func (m *Memory) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.prune()
+	return m.held
+}
+
 func (s *slot) has(key [16]byte) bool {
 	_, ok := s.seen[key]
 	return ok
