@@ -27,7 +27,7 @@ check: ## Format, vet, staticcheck, tidy, import table, clean tree
 	go test -count=1 -run 'Test(Imports|Homes|Reach|PackageComments)' .
 	@if [ -n "$${CI:-}" ]; then git diff --exit-code && test -z "$$(git status --porcelain)" || { git status --short; exit 1; }; fi
 
-test: ## Every test on this machine, with the race detector, a real PostgreSQL and MariaDB; a skip fails
+test: kerberos-clients ## Every test on this machine, with the race detector, a real PostgreSQL, MariaDB and KDC; a skip fails
 	testdata/postgres/with-postgres.sh testdata/mariadb/with-mariadb.sh testdata/run-tests.sh -race -shuffle=on ./...
 
 fuzz: ## Run each fuzz target for FUZZTIME (default 30s)
@@ -43,3 +43,4 @@ clean: ## Remove what was built
 	rm -f jetbridge
 
 include testdata/interop/interop.mk
+include testdata/kerberos/kerberos.mk

@@ -1,0 +1,437 @@
+package main
+
+import (
+	"bufio"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jetbridge/jetbridge/bridge/demo"
+	"github.com/jetbridge/jetbridge/legacy/kerberos/kerberostest"
+)
+
+// A kerberosSite is a KDC, a stand-in for Airflow 3 that knows alice by her
+// whole principal, and the bridge in front of it. The clients are real ones, as
+// testdata/kerberos/install.sh installs them.
+type kerberosSite struct {
+	kdc    *kerberostest.KDC
+	dir    string
+	keytab string
+	bridge string // http://localhost:port
+	mints  atomic.Int64
+	chrome atomic.Int64 // requests of a browser that came through with a token
+}
+
+// services are those of the keytab, beside one host for each etype.
+var services = []string{"HTTP/localhost", "airflow/localhost"}
+
+var etypes = map[string]string{
+	"e17": "aes128-cts-hmac-sha1-96", "e18": "aes256-cts-hmac-sha1-96", "e19": "aes128-cts-hmac-sha256-128", "e20": "aes256-cts-hmac-sha384-192",
+}
+
+func newKerberosSite(t *testing.T) *kerberosSite {
+	t.Helper()
+	s := &kerberosSite{dir: t.TempDir()}
+	s.keytab = filepath.Join(s.dir, "airflow.keytab")
+	commands := []string{"addprinc -pw alicepw alice", "addprinc -pw nobodypw nobody"}
+	add := func(name, options string) {
+		commands = append(commands, "addprinc "+options+"-randkey "+name, "ktadd -norandkey -k "+s.keytab+" "+name)
+	}
+	for _, name := range services {
+		add(name, "")
+	}
+	for host, etype := range etypes {
+		for _, service := range []string{"HTTP/", "airflow/"} {
+			add(service+host, "-e "+etype+":normal ")
+			commands = append(commands, "setstr "+service+host+" session_enctypes "+etype)
+		}
+	}
+	var err error
+	kdcDir := filepath.Join(s.dir, "kdc")
+	if err := os.Mkdir(kdcDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if s.kdc, err = kerberostest.StartKDC(kerberostest.KDCConfig{Dir: kdcDir, Commands: commands}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kdc.Stop)
+	for _, name := range []string{"alice", "nobody"} {
+		if err := s.kdc.Login(name, name, name+"pw", "-f"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.serve(t, s.upstream(t))
+	return s
+}
+
+const kerberosSecret = "the secret that the stand-in and the bridge share, long enough for HS512"
+
+func (s *kerberosSite) upstream(t *testing.T) string {
+	t.Helper()
+	airflow, err := demo.NewAirflow(demo.Config{Secret: kerberosSecret, Manager: "fab"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
+			s.mints.Add(1)
+			if strings.Contains(r.UserAgent(), "Chrome/") {
+				s.chrome.Add(1)
+			}
+		}
+		if r.URL.Path == "/browser" { // asks again and again, as a person would
+			fmt.Fprint(w, `<iframe id=f src=/api/v2/dags></iframe><script>setInterval(() => { f.src = '/api/v2/dags?' + Math.random() }, 300)</script>`)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "of Airflow 3", Path: "/"}) // which no Kerberos client may get
+		airflow.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// serve starts the bridge on a database whose admin is alice.
+func (s *kerberosSite) serve(t *testing.T, upstream string) {
+	t.Helper()
+	users := filepath.Join(s.dir, "airflow.db")
+	if err := demo.WriteDatabase(t.Context(), users); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "UPDATE ab_user SET username = 'alice@EXAMPLE.TEST' WHERE username = 'admin'")
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(s.dir, "jetbridge.yaml")
+	text := fmt.Sprintf(`listen: localhost:0
+metrics: {listen: ""}
+airflow3: {url: %q, auth_manager: fab, users: {dsn: "sqlite:///airflow.db"}}
+legacy: {auth_backends: [kerberos_auth, basic_auth], kerberos: {keytab: airflow.keytab}}
+modern: {secret: %q}
+`, upstream, kerberosSecret)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("jetbridge", "serve", "--config", config)
+	cmd.Dir = s.dir
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	address := make(chan string, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		serving := regexp.MustCompile(`"msg":"serving","address":"[^"]*:(\d+)"`)
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			if m := serving.FindStringSubmatch(lines.Text()); m != nil {
+				address <- "http://localhost:" + m[1]
+			}
+		}
+		_ = cmd.Wait() // the test's end, or told below
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		<-done
+	})
+	select {
+	case s.bridge = <-address:
+	case <-done:
+		t.Fatal("the bridge did not serve")
+	case <-time.After(30 * time.Second):
+		t.Fatal("the bridge does not serve")
+	}
+}
+
+// run runs a client whose tickets are somebody's.
+func (s *kerberosSite) run(t *testing.T, who, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Env = append(os.Environ(), s.kdc.Env(who)...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, &errs)
+	}
+	return string(out)
+}
+
+// A pythonCase is one line of clients.py.
+type pythonCase struct {
+	Case string
+	OK   bool
+	Saw  string
+}
+
+// pythons are the interpreters with the clients of Debian and of PyPI.
+func pythons(t *testing.T) map[string]string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "testdata/kerberos/install.sh").Output()
+	if err != nil {
+		t.Fatalf("install.sh: %v", err)
+	}
+	return map[string]string{"Debian's": "/usr/bin/python3", "PyPI's": filepath.Join(strings.TrimSpace(string(out)), "bin", "python")}
+}
+
+func (s *kerberosSite) python(t *testing.T, python, kind, base, host string, args ...string) []pythonCase {
+	t.Helper()
+	out := s.run(t, "alice", python, append([]string{"testdata/kerberos/clients.py", kind, base, host}, args...)...)
+	var cases []pythonCase
+	if err := json.Unmarshal([]byte(out), &cases); err != nil || len(cases) == 0 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return cases
+}
+
+// TestKerberosClients: unmodified clients in all their modes, of both service
+// names, in both framings, with each encryption type, and behind nginx (C-41).
+func TestKerberosClients(t *testing.T) {
+	s := newKerberosSite(t)
+	behind := s.nginx(t)
+	found := pythons(t)
+	kinds := []struct{ python, kind string }{
+		{"Debian's", "requests-kerberos"}, {"Debian's", "python-gssapi"},
+		{"PyPI's", "requests-kerberos"}, {"PyPI's", "requests-gssapi"}, {"PyPI's", "python-gssapi"},
+	}
+	for _, k := range kinds {
+		t.Run(k.python+" "+k.kind, func(t *testing.T) {
+			content(t, s.python(t, found[k.python], k.kind, s.bridge, "localhost"))
+			content(t, s.python(t, found[k.python], k.kind, behind, "localhost"))
+		})
+	}
+	for host := range etypes {
+		t.Run("etype "+etypes[host], func(t *testing.T) {
+			content(t, s.python(t, found["PyPI's"], "python-gssapi", s.bridge, host))
+			content(t, s.python(t, found["Debian's"], "requests-kerberos", s.bridge, host))
+		})
+	}
+	for where, base := range map[string]string{"": s.bridge, " behind nginx": behind} {
+		t.Run("curl"+where, func(t *testing.T) { s.curl(t, base) })
+	}
+	t.Run("Chromium", s.chromium)
+}
+
+func content(t *testing.T, cases []pythonCase) {
+	t.Helper()
+	for _, c := range cases {
+		if !c.OK {
+			t.Errorf("%s: %s", c.Case, c.Saw)
+		}
+	}
+}
+
+func (s *kerberosSite) curl(t *testing.T, base string) {
+	for _, c := range []struct {
+		name, who, want string
+		args            []string
+	}{
+		{"GET", "alice", "200 ", []string{base + "/api/v2/dags"}},
+		{"GET of airflow", "alice", "200 ", []string{"--service-name", "airflow", base + "/api/v2/dags"}},
+		{"POST", "alice", "200 ", []string{"-H", "Content-Type: application/json", "-d", `{"logical_date": null}`, base + "/api/v2/dags/greetings/dagRuns"}},
+		{"404", "alice", "404 ", []string{base + "/api/v2/dags/absent"}},
+		{"a token", "alice", "201 ", []string{"-X", "POST", base + "/auth/token"}},
+		{"who am I", "alice", "200 ", []string{base + "/auth/verify"}},
+		{"nobody of Airflow 3's", "nobody", "403 ", []string{base + "/api/v2/dags"}},
+	} {
+		head := s.run(t, c.who, "curl", append([]string{"-sS", "-D", "-", "-o", "/dev/null", "--negotiate", "-u", ":"}, c.args...)...)
+		// The last answer, after what it was challenged with.
+		parts := strings.Split(strings.TrimSpace(strings.ReplaceAll(head, "\r", "")), "\n\n")
+		last := parts[len(parts)-1]
+		if !strings.Contains(strings.SplitN(last, "\n", 2)[0]+" ", " "+c.want) || !regexp.MustCompile(`(?mi)^www-authenticate: negotiate \S+$`).MatchString(last) {
+			t.Errorf("%s:\n%s", c.name, head)
+		}
+		if regexp.MustCompile(`(?mi)^set-cookie:`).MatchString(last) {
+			t.Errorf("%s: a cookie was set:\n%s", c.name, head)
+		}
+	}
+}
+
+// chromium opens a page that asks again and again, for a fresh one fails its
+// first challenges until it has loaded its library (-339).
+func (s *kerberosSite) chromium(t *testing.T) {
+	name := "chromium"
+	for _, candidate := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			name = path
+			break
+		}
+	}
+	cmd := exec.Command(name, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--user-data-dir="+t.TempDir(),
+		"--auth-server-allowlist=localhost", "--remote-debugging-port=0", s.bridge+"/browser")
+	cmd.Env = append(os.Environ(), s.kdc.Env("alice")...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+	}()
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(90 * time.Second)
+	for s.chrome.Load() == 0 {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatal("no request of its came through")
+		}
+	}
+}
+
+// nginx stands in front as a plain proxy, with the room for headers that
+// MIGRATION.md asks for.
+func (s *kerberosSite) nginx(t *testing.T) string {
+	t.Helper()
+	return s.daemon(t, "nginx", func(dir, addr string) (string, []string) {
+		return fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log;
+events {}
+http {
+  access_log off;
+  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+  server {
+    listen %[2]s;
+    large_client_header_buffers 4 64k;
+    location / {
+      proxy_pass %[3]s;
+      proxy_set_header Host $http_host;
+      proxy_buffer_size 32k; proxy_buffers 8 32k; proxy_busy_buffers_size 64k;
+      proxy_next_upstream off;
+    }
+  }
+}
+`, dir, addr, strings.Replace(s.bridge, "localhost", "127.0.0.1", 1)), []string{"-p", dir, "-e", dir + "/error.log", "-c", dir + "/conf"}
+	})
+}
+
+// apache serves files behind mod_auth_gssapi on the same keytab.
+func (s *kerberosSite) apache(t *testing.T) string {
+	t.Helper()
+	return s.daemon(t, "apache2", func(dir, addr string) (string, []string) {
+		root := filepath.Join(dir, "root", "api", "v2")
+		err := os.MkdirAll(root, 0o755)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(root, "dags"), []byte("{}"), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var modules strings.Builder
+		for _, m := range []string{"mpm_event", "authn_core", "authz_core", "authz_user", "auth_gssapi"} {
+			fmt.Fprintf(&modules, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", m, m)
+		}
+		return fmt.Sprintf(`ServerName localhost
+%[3]sListen %[2]s
+PidFile %[1]s/pid
+ErrorLog %[1]s/error.log
+Mutex file:%[1]s
+DocumentRoot %[1]s/root
+<Directory %[1]s/root>
+  AuthType GSSAPI
+  AuthName x
+  GssapiCredStore keytab:%[4]s
+  Require valid-user
+</Directory>
+`, dir, addr, &modules, s.keytab), []string{"-X", "-f", dir + "/conf"}
+	})
+}
+
+// daemon starts a server in the foreground on a free port, and waits for it.
+func (s *kerberosSite) daemon(t *testing.T, name string, configure func(dir, addr string) (string, []string)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	text, args := configure(dir, addr)
+	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path = filepath.Join("/usr/sbin", name)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), s.kdc.Env("server")...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out := &strings.Builder{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(done)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		<-done
+	})
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(20 * time.Second)
+	for {
+		if c, err := net.Dial("tcp", addr); err == nil {
+			_ = c.Close()
+			return "http://localhost" + addr[strings.LastIndexByte(addr, ':'):]
+		}
+		select {
+		case <-poll.C:
+		case <-done:
+			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
+			t.Fatalf("%s ended: %s%s", name, out, log)
+		case <-deadline:
+			t.Fatalf("%s does not answer", name)
+		}
+	}
+}
+
+// TestKerberosOracle: Apache's mod_auth_gssapi, on the same keytab, gives each
+// client the same verdict.
+func TestKerberosOracle(t *testing.T) {
+	s := newKerberosSite(t)
+	apache := s.apache(t)
+	found := pythons(t)
+	for _, k := range []struct{ python, kind string }{
+		{"Debian's", "requests-kerberos"}, {"Debian's", "python-gssapi"}, {"PyPI's", "requests-kerberos"}, {"PyPI's", "requests-gssapi"}, {"PyPI's", "python-gssapi"},
+	} {
+		t.Run(k.python+" "+k.kind, func(t *testing.T) {
+			ours := s.python(t, found[k.python], k.kind, s.bridge, "localhost", "get-only")
+			theirs := s.python(t, found[k.python], k.kind, apache, "localhost", "get-only")
+			if len(ours) != len(theirs) {
+				t.Fatalf("%d cases and %d", len(ours), len(theirs))
+			}
+			for i, o := range ours {
+				if o.OK != theirs[i].OK {
+					t.Errorf("%s: ours %v (%s), Apache's %v (%s)", o.Case, o.OK, o.Saw, theirs[i].OK, theirs[i].Saw)
+				}
+			}
+		})
+	}
+}
