@@ -23,6 +23,7 @@ import (
 
 	"github.com/jetbridge/jetbridge/bridge/demo"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
+	"github.com/jetbridge/jetbridge/legacy/kerberos/kerberostest"
 )
 
 // The stories of the whole program are testdata/script/*.txtar. Besides
@@ -44,6 +45,9 @@ import (
 //	until STATUS METHOD PATH [...]
 //	                           the same request until its answer has that status
 //	port NAME                  a free port of the loopback address
+//	keytab FILE                a service's keys, which tickets are made with
+//	ticket NAME [spnego]       a Negotiate header of that user's, $TICKET
+//	mutual                     the last answer proves the service to who sent $TICKET
 //	seen NAME                  a header of the last request that the upstream saw
 //	save NAME REGEXP           what the first group matches in the last answer
 //	load N METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value']
@@ -80,6 +84,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "until": untilCmd, "port": portCmd, "users": usersCmd, "mysql": mysqlCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
+			"keytab": keytabCmd, "ticket": ticketCmd, "mutual": mutualCmd,
 			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "halt": haltCmd,
 		},
 	})
@@ -94,6 +99,8 @@ type story struct {
 	seen     http.Header // of the last request to the upstream
 	server   *process
 	answer   string
+	keys     *kerberostest.Keys
+	asked    kerberostest.Request // of the last ticket
 	// secrets are the credentials that were used, written what every process
 	// wrote: none of the first may be in the second.
 	secrets []string
@@ -413,6 +420,44 @@ func seenCmd(ts *testscript.TestScript, neg bool, args []string) {
 				fmt.Fprintf(ts.Stdout(), "%s: %s\n", key, strings.Join(values, "|"))
 			}
 		}
+	}
+}
+
+func keytabCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: keytab FILE")
+	}
+	s := storyOf(ts)
+	var err error
+	s.keys, err = kerberostest.NewKeys()
+	ts.Check(err)
+	ts.Check(s.keys.Write(ts.MkAbs(args[0])))
+}
+
+func ticketCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	if len(args) == 0 || s.keys == nil {
+		ts.Fatalf("usage: ticket NAME [spnego], after keytab")
+	}
+	var err error
+	s.asked, err = s.keys.Make(kerberostest.Want{Client: args[0]})
+	ts.Check(err)
+	token := s.asked.Raw()
+	if len(args) == 2 {
+		token = s.asked.SPNEGO()
+	}
+	ts.Setenv("TICKET", kerberostest.Header(token))
+}
+
+func mutualCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	m := regexp.MustCompile(`(?m)^Www-Authenticate: (Negotiate \S+)$`).FindStringSubmatch(s.answer)
+	if m == nil {
+		m = []string{"", ""}
+	}
+	reply, err := s.asked.CheckReply(m[1])
+	if proven := err == nil && reply.Mutual; proven == neg {
+		ts.Fatalf("proven: %v (%v)\n%s", proven, err, s.answer)
 	}
 }
 
