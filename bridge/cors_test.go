@@ -70,6 +70,9 @@ func TestChallengesAndReplies(t *testing.T) {
 	if d.Verdict != bridge.PassMinted || d.Client.Get("Www-Authenticate") != "Negotiate AP-REP" || d.Client.Get("Deprecation") != "@1745280000" {
 		t.Errorf("%v, headers %v", d.Verdict, d.Client)
 	}
+	if len(d.StripSetCookie) != 1 || d.StripSetCookie[0] != bridge.EveryCookie {
+		t.Errorf("beside Negotiate the upstream may set cookies: only %q are taken", d.StripSetCookie)
+	}
 	d = core.Decide(context.Background(), bridgetest.Ask("GET", dags, "Authorization", "Negotiate mallory:mallory"))
 	if d.Verdict != bridge.Refuse || d.Client.Get("Www-Authenticate") != "Negotiate AP-REP" {
 		t.Errorf("the reply of a refused user: %v, headers %v", d.Verdict, d.Client)

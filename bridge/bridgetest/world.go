@@ -62,6 +62,8 @@ func (f fake) Authenticate(_ context.Context, c legacy.Credential) (legacy.Proof
 		return legacy.Proof{}, legacy.Unavailable(legacy.HashQueueFull, nil, time.Second)
 	case user == "locked":
 		return legacy.Proof{}, legacy.LockedOut(29*time.Second + time.Millisecond)
+	case user == "ntlm":
+		return legacy.Proof{}, legacy.Rejected(legacy.NTLMOffered, nil)
 	case user == "fault":
 		return legacy.Proof{}, errors.New("a defect")
 	case user != password:

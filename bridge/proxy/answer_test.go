@@ -87,6 +87,26 @@ func TestFailures(t *testing.T) {
 }
 
 // TestFailureOnV1: a failure has the shape of the API that was asked.
+// TestEveryCookie: beside Negotiate no cookie of the upstream's gets through.
+func TestEveryCookie(t *testing.T) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("Set-Cookie", "session=a; Path=/")
+		w.Header().Add("Set-Cookie", "_token=b")
+		w.Header().Add("Set-Cookie", "without a name")
+	}))
+	defer upstream.Close()
+	d := bridge.Decision{Verdict: bridge.PassAsIs, StripSetCookie: []string{bridge.EveryCookie}, Client: http.Header{"Www-Authenticate": {"Negotiate x"}}}
+	f := newFront(t, upstream.URL, d, proxy.Config{})
+	_, r := sendRaw(t, f, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	answer, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Header.Get("Www-Authenticate") != "Negotiate x" || len(answer.Header["Set-Cookie"]) != 0 {
+		t.Errorf("%v", answer.Header)
+	}
+}
+
 func TestFailureOnV1(t *testing.T) {
 	f := newFront(t, "http://127.0.0.1:1", bridge.Decision{Verdict: bridge.PassAsIs, Dialect: problem.V1}, proxy.Config{Version: "2.10.5"})
 	_, r := sendRaw(t, f, "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")
