@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/jetbridge/jetbridge/bridge/demo"
@@ -46,7 +48,7 @@ import (
 //	                           the same request until its answer has that status
 //	port NAME                  a free port of the loopback address
 //	keytab FILE                a service's keys, which tickets are made with
-//	ticket NAME [spnego]       a Negotiate header of that user's, $TICKET
+//	ticket NAME [spnego|large] a Negotiate header of that user's, $TICKET
 //	mutual                     the last answer proves the service to who sent $TICKET
 //	seen NAME                  a header of the last request that the upstream saw
 //	save NAME REGEXP           what the first group matches in the last answer
@@ -437,13 +439,19 @@ func keytabCmd(ts *testscript.TestScript, neg bool, args []string) {
 func ticketCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s := storyOf(ts)
 	if len(args) == 0 || s.keys == nil {
-		ts.Fatalf("usage: ticket NAME [spnego], after keytab")
+		ts.Fatalf("usage: ticket NAME [spnego|large], after keytab")
+	}
+	want := kerberostest.Want{Client: args[0]}
+	if len(args) == 2 && args[1] == "large" { // as those of who is in hundreds of Active Directory's groups
+		want.Part = func(p *messages.EncTicketPart) {
+			p.AuthorizationData = types.AuthorizationData{{ADType: 1, ADData: make([]byte, 64<<10)}}
+		}
 	}
 	var err error
-	s.asked, err = s.keys.Make(kerberostest.Want{Client: args[0]})
+	s.asked, err = s.keys.Make(want)
 	ts.Check(err)
 	token := s.asked.Raw()
-	if len(args) == 2 {
+	if len(args) == 2 && args[1] == "spnego" {
 		token = s.asked.SPNEGO()
 	}
 	ts.Setenv("TICKET", kerberostest.Header(token))

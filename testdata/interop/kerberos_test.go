@@ -51,7 +51,7 @@ func TestKerberos(t *testing.T) {
 		t.Fatal(err)
 	}
 	bridge, err := StartBridge(t.Context(), world.binary, world.dir, "kerberos", listen, fmt.Sprintf(
-		"airflow3: {url: %q, config: %q, auth_manager: fab}\nairflow2: {config: %q}", world.fab.URL, world.fab.Config, airflow2.Config))
+		"airflow3: {url: %q, config: %q, auth_manager: fab}\nairflow2: {config: %q}\nlegacy: {ignore_backends: [session]}", world.fab.URL, world.fab.Config, airflow2.Config))
 	if bridge != nil {
 		t.Cleanup(bridge.Stop)
 	}
