@@ -20,6 +20,9 @@ type Case struct {
 	// Good proves Name.
 	Good legacy.Credential
 	Name string
+	// Fresh makes another good credential, for a scheme in which each counts once.
+	// Nil: Good is good for ever.
+	Fresh func() legacy.Credential
 	// Rejected are credentials of the scheme that must be refused, each by what
 	// is wrong with it, with the reason that must be given. The suite wants at
 	// least [legacy.MalformedCredential] among the reasons.
@@ -61,14 +64,14 @@ func RunAuthenticator(t *testing.T, newCase func(t *testing.T) Case) {
 			return
 		}
 		c.Down()
-		proof, err := c.Authenticator.Authenticate(t.Context(), c.Good)
+		proof, err := c.Authenticator.Authenticate(t.Context(), c.good())
 		c.wantRefusal(t, proof, err, legacy.ErrUnavailable)
 	})
 	t.Run("request gone", func(t *testing.T) {
 		c := newCase(t)
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if proof, err := c.Authenticator.Authenticate(gone, c.Good); err != nil { // one that asks nobody may be done
+		if proof, err := c.Authenticator.Authenticate(gone, c.good()); err != nil { // one that asks nobody may be done
 			c.wantRefusal(t, proof, err, legacy.ErrUnavailable)
 		}
 		c.wantGood(t, t.Context())
@@ -111,9 +114,16 @@ func runRejected(t *testing.T, newCase func(t *testing.T) Case) {
 	}
 }
 
+func (c Case) good() legacy.Credential {
+	if c.Fresh != nil {
+		return c.Fresh()
+	}
+	return c.Good
+}
+
 func (c Case) wantGood(t *testing.T, ctx context.Context) {
 	t.Helper()
-	proof, err := c.Authenticator.Authenticate(ctx, c.Good)
+	proof, err := c.Authenticator.Authenticate(ctx, c.good())
 	if err != nil || proof.Principal.Name != c.Name || proof.Principal.Scheme != c.Authenticator.Scheme() {
 		t.Errorf("good: %+v, %v; want %q by %q", proof.Principal, err, c.Name, c.Authenticator.Scheme())
 	}
