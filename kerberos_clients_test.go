@@ -131,6 +131,19 @@ func TestKerberosClients(t *testing.T) {
 	t.Run("Chromium", s.chromium)
 }
 
+// TestKerberosGateway: behind an nginx that asks /auth/verify, each client is as
+// content as behind the proxy (C-41).
+func TestKerberosGateway(t *testing.T) {
+	s := newKerberosSite(t, "JETBRIDGE__TRUSTED_PROXIES=127.0.0.1,::1")
+	gateway := s.gateway(t)
+	for name, python := range pythons(t) {
+		t.Run(name, func(t *testing.T) {
+			content(t, s.python(t, python, "requests-kerberos", gateway, "localhost"))
+			content(t, s.python(t, python, "python-gssapi", gateway, "localhost"))
+		})
+	}
+}
+
 func content(t *testing.T, cases []pythonCase) {
 	t.Helper()
 	for _, c := range cases {

@@ -26,12 +26,13 @@ import (
 // whole principal, and the bridge in front of it. The clients are real ones, as
 // testdata/kerberos/install.sh installs them.
 type kerberosSite struct {
-	kdc    *kerberostest.KDC
-	dir    string
-	keytab string
-	bridge string // http://localhost:port
-	mints  atomic.Int64
-	chrome atomic.Int64 // requests of a browser that came through with a token
+	kdc     *kerberostest.KDC
+	dir     string
+	keytab  string
+	bridge  string // http://localhost:port
+	airflow string // what stands behind it
+	mints   atomic.Int64
+	chrome  atomic.Int64 // requests of a browser that came through with a token
 }
 
 // services are those of the keytab, beside one host for each etype.
@@ -72,7 +73,8 @@ func newKerberosSite(t *testing.T, options ...string) *kerberosSite {
 			t.Fatal(err)
 		}
 	}
-	s.serve(t, s.upstream(t), options)
+	s.airflow = s.upstream(t)
+	s.serve(t, s.airflow, options)
 	return s
 }
 
@@ -138,7 +140,7 @@ modern: {secret: %q}
 		t.Fatal(err)
 	}
 	scheme := "http://"
-	if len(options) > 0 {
+	if strings.Contains(strings.Join(options, " "), "TLS__CERT=") {
 		scheme = "https://"
 	}
 	address := make(chan string, 1)
@@ -164,6 +166,44 @@ modern: {secret: %q}
 	case <-time.After(30 * time.Second):
 		t.Fatal("the bridge does not serve")
 	}
+}
+
+// gateway is an nginx that asks /auth/verify and forwards itself.
+func (s *kerberosSite) gateway(t *testing.T) string {
+	t.Helper()
+	return s.daemon(t, "nginx", func(dir, addr string) (string, []string) {
+		return fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log;
+events {}
+http {
+  access_log off;
+  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+  server {
+    listen %[2]s;
+    large_client_header_buffers 4 64k;
+    location = /_jetbridge {
+      internal;
+      proxy_pass %[3]s/auth/verify;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_set_header X-Original-Method $request_method;
+      proxy_set_header X-Original-URI $request_uri;
+      proxy_buffer_size 32k; proxy_buffers 8 32k; proxy_busy_buffers_size 64k;
+    }
+    location / {
+      auth_request /_jetbridge;
+      auth_request_set $jb_authorization $upstream_http_authorization;
+      auth_request_set $jb_cookie $upstream_http_cookie;
+      auth_request_set $jb_negotiate $upstream_http_www_authenticate;
+      proxy_set_header Authorization $jb_authorization;
+      proxy_set_header Cookie $jb_cookie;
+      add_header WWW-Authenticate $jb_negotiate always;
+      proxy_hide_header Set-Cookie;
+      proxy_pass %[4]s;
+    }
+  }
+}
+`, dir, addr, strings.Replace(s.bridge, "localhost", "127.0.0.1", 1), s.airflow), []string{"-p", dir, "-e", dir + "/error.log", "-c", dir + "/conf"}
+	})
 }
 
 // nginx stands in front as a plain proxy, with the room for headers that

@@ -30,10 +30,11 @@ func (p *Program) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check --config FILE",
 		Short: "Ask every part whether it works",
-		Long: `Reads the configuration, opens the databases, asks Airflow 3, mints a token and
-has the real Airflow 3 accept it; in mode observe it asks Airflow 2, and of the
-rest as much as is configured. It changes nothing, except that it makes the
-store's file where there is none, and can run beside 'serve'.
+		Long: `Reads the configuration and the keytab, opens the databases, asks the KDC and
+Airflow 3, mints a token and has the real Airflow 3 accept it; in mode observe it
+asks Airflow 2, and of the rest as much as is configured. It
+changes nothing, except that it makes the store's file where there is none, and can
+run beside 'serve'.
 
 Exit code 0: all is well. 1: something is not, and the answer says what to do.
 2: the configuration cannot be read.`,
