@@ -35,6 +35,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (default 30s)
 
 bench: ## What it costs against the bare proxy, into testdata/bench/latest.md (a quarter of an hour; BENCH_SECONDS, BENCH_ROUNDS)
 	testdata/bench/with-wrk.sh go run ./testdata/bench
+	@$(MAKE) --no-print-directory bench-kerberos
 
 vuln: ## Known vulnerabilities (needs the vulnerability database, so by hand)
 	go run $(GOVULNCHECK) ./...
