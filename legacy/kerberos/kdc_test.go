@@ -9,6 +9,8 @@ import (
 
 	"github.com/jcmturner/gokrb5/v8/client"
 	"github.com/jcmturner/gokrb5/v8/config"
+	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
+	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/spnego"
 
 	"github.com/jetbridge/jetbridge/legacy/kerberos/kerberostest"
@@ -139,5 +141,20 @@ func TestAskKDC(t *testing.T) {
 	kdc.Stop()
 	if _, err := AskKDC(ctx, kdc.Conf(), keytab, http); !errors.Is(err, ErrKDCUnreachable) {
 		t.Errorf("without a KDC: %v", err)
+	}
+}
+
+// TestKDCErrors reads the KDC's codes as gokrb5 writes them.
+func TestKDCErrors(t *testing.T) {
+	for code, want := range map[int32]error{
+		errorcode.KRB_AP_ERR_SKEW: ErrKDCSkew, errorcode.KDC_ERR_PREAUTH_FAILED: ErrKDCWrongKey,
+		errorcode.KDC_ERR_C_PRINCIPAL_UNKNOWN: ErrKDCUnknown, errorcode.KDC_ERR_S_PRINCIPAL_UNKNOWN: ErrKDCUnknown,
+	} {
+		if err := kdcError(messages.NewKRBError(principalName("HTTP", "localhost"), "EXAMPLE.TEST", code, "")); !errors.Is(err, want) {
+			t.Errorf("%d: %v, want %v", code, err, want)
+		}
+	}
+	if err := kdcError(messages.NewKRBError(principalName("HTTP", "localhost"), "EXAMPLE.TEST", errorcode.KDC_ERR_POLICY, "")); errors.Is(err, ErrKDCUnknown) || errors.Is(err, ErrKDCSkew) {
+		t.Errorf("a refusal of another kind: %v", err)
 	}
 }
