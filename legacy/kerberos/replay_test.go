@@ -150,8 +150,8 @@ func TestMemory(t *testing.T) {
 	want("one too many", 4, start.Add(2*time.Minute), false, ErrFull)
 	want("a known one beyond the bound", 1, start, false, nil)
 
-	now = start.Add(5*time.Minute + time.Second)
-	want("a late one of a slot that could still be needed", 5, start.Add(4*time.Second), false, ErrFull)
+	now = start.Add(5*time.Minute + 4*time.Second)
+	want("a late one of a slot that could still be needed", 5, start.Add(7*time.Second), false, ErrFull)
 	now = start.Add(5*time.Minute + slotSeconds*time.Second + time.Second)
 	want("room again", 6, start.Add(5*time.Minute), true, nil)
 	want("one that was forgotten", 1, start, false, nil)
