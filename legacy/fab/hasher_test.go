@@ -249,3 +249,30 @@ func BenchmarkKnown(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFirst is what the first check of a password costs beside its hash.
+func BenchmarkFirst(b *testing.B) {
+	const whole = defaultScrypt + "$salt$00"
+	parsed, err := parseHash(whole, DefaultIterations)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("the hash itself", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := parsed.matches("wrong"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("the check", func(b *testing.B) {
+		h, err := NewHasher(HasherConfig{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := 0; b.Loop(); i++ {
+			if ok, err := h.check(b.Context(), strconv.Itoa(i), "wrong", whole); ok || err != nil {
+				b.Fatal(ok, err)
+			}
+		}
+	})
+}
