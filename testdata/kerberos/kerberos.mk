@@ -3,7 +3,7 @@
 .PHONY: test-kerberos bench-kerberos kerberos-clients kerberos-lock
 
 test-kerberos: kerberos-clients ## Kerberos: the acceptor's own tests, and every client against a real KDC
-	@testdata/run-tests.sh -race -count=1 ./legacy/kerberos/... && testdata/run-tests.sh -count=1 -run '^TestKerberos' .
+	@testdata/run-tests.sh -race -count=1 ./legacy/kerberos/... && testdata/run-tests.sh -count=1 -run '^TestKerberos' ./bridge/cli
 
 kerberos-clients:
 	@testdata/kerberos/install.sh >/dev/null

@@ -1,4 +1,4 @@
-package main
+package cli_test
 
 import (
 	"crypto/ecdsa"
@@ -85,7 +85,7 @@ type pythonCase struct {
 // pythons are the interpreters with the clients of Debian and of PyPI.
 func pythons(t *testing.T) map[string]string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "testdata/kerberos/install.sh").Output()
+	out, err := exec.CommandContext(t.Context(), "../../testdata/kerberos/install.sh").Output()
 	if err != nil {
 		t.Fatalf("install.sh: %v", err)
 	}
@@ -94,7 +94,7 @@ func pythons(t *testing.T) map[string]string {
 
 func (s *kerberosSite) python(t *testing.T, python, kind, base, host string, args ...string) []pythonCase {
 	t.Helper()
-	out := s.run(t, "alice", python, append([]string{"testdata/kerberos/clients.py", kind, base, host}, args...)...)
+	out := s.run(t, "alice", python, append([]string{"../../testdata/kerberos/clients.py", kind, base, host}, args...)...)
 	var cases []pythonCase
 	if err := json.Unmarshal([]byte(out), &cases); err != nil || len(cases) == 0 {
 		t.Fatalf("%v: %s", err, out)

@@ -1,4 +1,4 @@
-package main
+package cli_test
 
 import (
 	"bufio"
@@ -23,6 +23,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/jetbridge/jetbridge/bridge/cli"
 	"github.com/jetbridge/jetbridge/bridge/demo"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
 	"github.com/jetbridge/jetbridge/legacy/kerberos/kerberostest"
@@ -69,12 +70,18 @@ import (
 //	                           stdout is what it wrote
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"jetbridge": main})
+	testscript.Main(m, map[string]func(){"jetbridge": jetbridge})
+}
+
+// jetbridge is what main is.
+func jetbridge() {
+	p := cli.Program{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: "unknown"}
+	os.Exit(p.Run(context.Background()))
 }
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: "../../testdata/script",
 		Setup: func(env *testscript.Env) error {
 			s := &story{}
 			env.Values["story"] = s
