@@ -66,6 +66,10 @@ type Config struct {
 	// Directory is Airflow 3's own. Required, unless every authenticator's
 	// principals carry a Subject.
 	Directory legacy.Directory
+	// IDTokens says of a Bearer, which nobody has verified, whether it claims to
+	// be of a configured OpenID issuer: then the legacy side judges it, and else
+	// the gate. Nil: none does.
+	IDTokens func(token string) bool
 	// Translator makes claims. Pure. Required.
 	Translator interface {
 		Claims(legacy.Principal, legacy.User) (modern.Claims, error)
@@ -115,6 +119,9 @@ func New(cfg Config) (*Core, error) {
 	}
 	if cfg.Clients == 0 {
 		cfg.Clients = 100_000
+	}
+	if cfg.IDTokens == nil {
+		cfg.IDTokens = func(string) bool { return false }
 	}
 	if cfg.CookiePath == "" {
 		cfg.CookiePath = "/"

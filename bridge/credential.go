@@ -37,13 +37,15 @@ func (c *Core) credential(r Request, d *Decision) (credential, *Refusal) {
 	switch {
 	case err != nil:
 		return credential{}, doubled()
-	case from == gate.Bearer:
+	case from == gate.Bearer && !c.IDTokens(token):
 		return credential{scheme: JWT, token: token}, nil
+	case from == gate.Bearer: // an ID token, beside which there may be a cookie
+		token, from, _ = gate.Credential(http.Header{"Cookie": r.Header["Cookie"]}, tokenCookie)
 	}
 	why := record.NoCredential
 	header, shown := authorization(r.Header)
 	if shown {
-		d.Scheme = schemeOf(header)
+		d.Scheme = c.schemeOf(header)
 		if why = c.spoken(d.Scheme, d.Target.Class); why == "" {
 			return credential{scheme: d.Scheme, header: header}, nil
 		}
@@ -99,10 +101,22 @@ func schemeOf(header string) Scheme {
 	return ""
 }
 
-// CarriesBearer says whether h has a JWT of the client's own in Authorization.
-func CarriesBearer(h http.Header) bool {
-	_, from, err := gate.Credential(h, tokenCookie)
-	return err == nil && from == gate.Bearer
+// schemeOf names the scheme of an Authorization header here: a Bearer may be an
+// ID token.
+func (c *Core) schemeOf(header string) Scheme {
+	scheme := schemeOf(header)
+	if scheme == JWT {
+		if token, from, err := gate.Credential(http.Header{"Authorization": {header}}, tokenCookie); err == nil && from == gate.Bearer && c.IDTokens(token) {
+			return Scheme(legacy.OpenID)
+		}
+	}
+	return scheme
+}
+
+// CarriesJWT says whether h has a JWT in Authorization that the gate would judge.
+func (c *Core) CarriesJWT(h http.Header) bool {
+	token, from, err := gate.Credential(h, tokenCookie)
+	return err == nil && from == gate.Bearer && !c.IDTokens(token)
 }
 
 // carriesToken says whether a _token cookie is there, good for something or not.

@@ -91,6 +91,24 @@ var rows = []row{
 	{name: "a defect refuses", target: dags, headers: []string{"Authorization", bridgetest.Basic("fault", "x")},
 		status: 500, reason: record.Fault},
 
+	// A Bearer that claims to be a configured issuer's is the legacy side's to judge, and nobody else's.
+	{name: "id token", target: dags, headers: []string{"Authorization", "Bearer ID.alice:alice"}, verdict: bridge.PassMinted, authorization: "MINTED:1"},
+	{name: "id token, any case of the scheme", target: dags, headers: []string{"Authorization", "bEARER ID.alice:alice"}, verdict: bridge.PassMinted, authorization: "MINTED:1"},
+	{name: "id token that is refused", target: dags, headers: []string{"Authorization", "Bearer ID.alice:no"},
+		status: 401, detail: "Not authenticated: the credential was refused.", reason: record.WrongPassword, challenge: []string{"Basic", "Negotiate"}},
+	{name: "a refused id token is final", target: dags, headers: []string{"Authorization", "Bearer ID.alice:no", "Cookie", "_token=GOOD"},
+		status: 401, reason: record.WrongPassword},
+	{name: "id token beside a cookie", target: dags, headers: []string{"Authorization", "Bearer ID.alice:alice", "Cookie", "_token=BAD; a=1"},
+		verdict: bridge.PassMinted, authorization: "MINTED:1", cookie: "a=1"},
+	{name: "id token on a modern route", target: "/ui/config", headers: []string{"Authorization", "Bearer ID.alice:alice"},
+		status: 401, reason: record.SchemeNotSpoken},
+	{name: "id token on a modern route beside a cookie", target: "/ui/config", headers: []string{"Authorization", "Bearer ID.alice:alice", "Cookie", "_token=GOOD"},
+		verdict: bridge.PassOwn, cookie: "_token=GOOD"},
+	{name: "id token in jwt_only", target: dags, headers: []string{"Authorization", "Bearer ID.alice:alice"}, jwtOnly: true,
+		status: 401, reason: record.SchemeSwitchedOff},
+	{name: "an id token in the cookie is the gate's", target: dags, headers: []string{"Cookie", "_token=ID.alice:alice"},
+		status: 403, reason: record.TokenInvalid},
+
 	// No credential that counts.
 	{name: "none", target: dags, status: 401, detail: "Not authenticated", reason: record.NoCredential, challenge: []string{"Basic", "Negotiate"}},
 	{name: "none, post", method: "POST", target: dags, status: 401, reason: record.NoCredential, challenge: []string{"Basic", "Negotiate"}},

@@ -33,7 +33,7 @@ func (c *Core) Authenticate(ctx context.Context, r Request, cred legacy.Credenti
 		case 0:
 			return Identity{}, unauthenticated(record.NoCredential)
 		case 1:
-			cred = legacy.Credential{Scheme: legacy.Scheme(schemeOf(headers[0])), Authorization: headers[0]}
+			cred = legacy.Credential{Scheme: legacy.Scheme(c.schemeOf(headers[0])), Authorization: headers[0]}
 		default:
 			return Identity{}, doubled()
 		}

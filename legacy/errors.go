@@ -27,6 +27,10 @@ const (
 	NoPassword          Reason = "no_password"         // the row has no password at all
 	UnknownHashFormat   Reason = "unknown_hash_format" // nothing that Werkzeug writes, or a cost beyond the bounds
 
+	// Of OpenID alone.
+	IDTokenExpired Reason = "id_token_expired"
+	IDTokenInvalid Reason = "id_token_invalid" // not of that issuer, not for us, or it names nobody
+
 	// Of Kerberos alone.
 	NTLMOffered            Reason = "ntlm_offered"             // in Negotiate, for want of a ticket
 	MechanismNotSpoken     Reason = "mechanism_not_spoken"     // not Kerberos first, a second leg, user-to-user
@@ -57,7 +61,7 @@ const TooManyFailures Reason = "too_many_failures" // of this account, or from t
 func Reasons() []Reason {
 	return []Reason{
 		MalformedCredential, UnknownUser, AmbiguousUser, InactiveUser, WrongPassword,
-		NoPassword, UnknownHashFormat,
+		NoPassword, UnknownHashFormat, IDTokenExpired, IDTokenInvalid,
 		NTLMOffered, MechanismNotSpoken, UnknownServiceKey, EncryptionNotAccepted, ServiceNotAllowed,
 		TicketExpired, TicketNotYetValid, ClockSkew, AuthenticatorMismatch, Replayed, RealmNotAllowed,
 		PrincipalNotAllowed, ChannelBindingMismatch,

@@ -48,6 +48,7 @@ func (f fake) Challenge() string     { return f.challenge }
 
 func (f fake) Authenticate(_ context.Context, c legacy.Credential) (legacy.Proof, error) {
 	_, data, _ := strings.Cut(c.Authorization, " ")
+	data = strings.TrimPrefix(data, "ID.") // what tells an ID token here
 	if raw, err := base64.StdEncoding.DecodeString(data); err == nil {
 		data = string(raw)
 	}
@@ -124,7 +125,9 @@ func New(t testing.TB, change ...func(*bridge.Config)) *World {
 		Authenticators: []legacy.Authenticator{
 			fake{scheme: legacy.Basic, challenge: "Basic"},
 			fake{scheme: legacy.Kerberos, challenge: "Negotiate", reply: http.Header{"Www-Authenticate": {"Negotiate AP-REP"}}},
+			fake{scheme: legacy.OpenID},
 		},
+		IDTokens:   func(token string) bool { return strings.HasPrefix(token, "ID.") },
 		Directory:  directoryUsers,
 		Translator: rules,
 		Minter:     key,

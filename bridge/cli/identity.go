@@ -14,6 +14,7 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/fab"
 	"github.com/jetbridge/jetbridge/legacy/kerberos"
 	"github.com/jetbridge/jetbridge/legacy/lockout"
+	"github.com/jetbridge/jetbridge/legacy/openid"
 	"github.com/jetbridge/jetbridge/modern"
 	"github.com/jetbridge/jetbridge/modern/token"
 )
@@ -26,6 +27,7 @@ type identity struct {
 	passwords      legacy.PasswordVerifier
 	old, new       *fab.Users // the two databases; nil where there is none
 	simple         []config.SimpleUser
+	idTokens       *openid.Authenticator // likewise
 	guard          *lockout.Guard
 	sources        []source
 	tickets        *kerberos.Authenticator // nil without the backend
@@ -92,6 +94,10 @@ func (a *assembler) chain(t *taker, cfg *config.Config, id *identity) error {
 			if err := a.kerberos(t, cfg, id); err != nil {
 				return err
 			}
+		case b.Scheme == legacy.OpenID:
+			if err := a.openid(t, cfg, id); err != nil {
+				return err
+			}
 		case id.passwords == nil:
 			return errors.New("legacy.users.dsn: Basic needs a database of users and passwords, or airflow3.users.via: upstream")
 		default:
@@ -108,7 +114,7 @@ func (a *assembler) chain(t *taker, cfg *config.Config, id *identity) error {
 // builtIn are the schemes that this build speaks. Nobody is anonymous unless the
 // operator says who that is.
 func builtIn(cfg *config.Config) []legacy.Scheme {
-	schemes := []legacy.Scheme{legacy.Basic, legacy.Kerberos}
+	schemes := []legacy.Scheme{legacy.Basic, legacy.Kerberos, legacy.OpenID}
 	if cfg.Legacy.AnonymousUser != "" {
 		schemes = append(schemes, legacy.AnonymousScheme)
 	}

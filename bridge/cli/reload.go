@@ -65,7 +65,11 @@ func stamp(name string) string {
 
 // authorities are the files that the configuration names and the snapshot reads.
 func authorities(cfg *config.Config) []string {
-	return slices.DeleteFunc([]string{cfg.Airflow2.CAFile, cfg.Airflow3.CAFile}, func(name string) bool { return name == "" })
+	files := []string{cfg.Airflow2.CAFile, cfg.Airflow3.CAFile}
+	for _, i := range cfg.Legacy.OpenID.Issuers {
+		files = append(files, i.KeyFile)
+	}
+	return slices.DeleteFunc(files, func(name string) bool { return name == "" })
 }
 
 // watch reloads at SIGHUP and when a file changes, until ctx ends or end is called.

@@ -27,6 +27,7 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/demo"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
 	"github.com/jetbridge/jetbridge/legacy/kerberos/kerberostest"
+	"github.com/jetbridge/jetbridge/legacy/openid/openidtest"
 )
 
 // The stories of the whole program are testdata/script/*.txtar. Besides
@@ -47,6 +48,9 @@ import (
 //	                           the answer on stdout, its head first
 //	until STATUS METHOD PATH [...]
 //	                           the same request until its answer has that status
+//	issuer                     an OpenID issuer, $ISSUER
+//	idtoken NAME [CLAIM=VALUE...]
+//	                           a token of the issuer's, good for ten minutes
 //	port NAME                  a free port of the loopback address
 //	keytab FILE                a service's keys, which tickets are made with
 //	ticket NAME [spnego|large] a Negotiate header of that user's, $TICKET
@@ -92,7 +96,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "until": untilCmd, "port": portCmd, "users": usersCmd, "mysql": mysqlCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
+			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "issuer": issuerCmd, "idtoken": idtokenCmd, "until": untilCmd, "port": portCmd, "users": usersCmd, "mysql": mysqlCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
 			"keytab": keytabCmd, "ticket": ticketCmd, "mutual": mutualCmd,
 			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "halt": haltCmd,
 		},
@@ -104,6 +108,7 @@ type story struct {
 	upstream *httptest.Server
 	airflow2 *httptest.Server
 	load     *load
+	issuer   *openidtest.Issuer
 	mu       sync.Mutex
 	seen     http.Header // of the last request to the upstream
 	server   *process
@@ -258,7 +263,7 @@ func start(ts *testscript.TestScript, args ...string) *process {
 	p.cmd.Args[0] = "jetbridge" // by which testscript's main knows what to be
 	p.cmd.Path = filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "jetbridge")
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__LISTEN", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__AIRFLOW3__USERS__DSN", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__LISTEN", "JETBRIDGE__LEGACY__OPENID__ISSUERS", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__AIRFLOW3__USERS__DSN", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
 		if value := ts.Getenv(name); value != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+value)
 		}
@@ -417,6 +422,36 @@ func (s *story) request(ts *testscript.TestScript, args []string) *http.Request 
 	ts.Check(err)
 	req.Header = header
 	return req
+}
+
+// tb is a script as a maker for tests takes it.
+type tb struct{ *testscript.TestScript }
+
+func (tb) Helper()             {}
+func (t tb) Fatal(args ...any) { t.Fatalf("%s", fmt.Sprint(args...)) }
+func (t tb) Cleanup(f func())  { t.Defer(f) }
+
+func issuerCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := storyOf(ts)
+	s.issuer = openidtest.New(tb{ts})
+	ts.Setenv("ISSUER", s.issuer.URL)
+	ts.Setenv("JETBRIDGE__LEGACY__OPENID__ISSUERS", s.issuer.URL+" "+openidtest.Audience)
+}
+
+func idtokenCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: idtoken NAME [CLAIM=VALUE...]")
+	}
+	s := storyOf(ts)
+	now := time.Now()
+	claims := map[string]any{"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix()}
+	for _, arg := range args[1:] {
+		name, value, _ := strings.Cut(arg, "=")
+		claims[name] = value
+	}
+	token := s.issuer.Token(claims)
+	s.secret(token, token[strings.LastIndexByte(token, '.')+1:])
+	ts.Setenv(args[0], token)
 }
 
 func seenCmd(ts *testscript.TestScript, neg bool, args []string) {

@@ -188,8 +188,12 @@ func (a *assembler) core(t *taker, s *snapshot) (*bridge.Core, error) {
 	if err != nil {
 		return nil, err
 	}
+	var idTokens func(string) bool
+	if tokens := s.identity.idTokens; tokens != nil {
+		idTokens = tokens.Claims
+	}
 	return bridge.New(bridge.Config{
-		Routes: routes, TrustedProxies: cfg.TrustedProxies, Authenticators: s.identity.authenticators, Directory: s.identity.directory,
+		IDTokens: idTokens, Routes: routes, TrustedProxies: cfg.TrustedProxies, Authenticators: s.identity.authenticators, Directory: s.identity.directory,
 		Translator: translator, Minter: s.key, Gate: checker, Policy: policy, Lifetime: cfg.Modern.Lifetime, Clients: clients,
 		CookiePath: cfg.BasePath + "/", CORS2: cors2(cfg.Airflow2.CORS), CORS3: cors3(cfg.Airflow3.CORS), Minted: a.metrics.Minted, Now: a.now,
 	})

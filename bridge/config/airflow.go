@@ -54,6 +54,7 @@ func airflow3Fillings() []filling {
 func airflow2Fillings() []filling {
 	return []filling{
 		{path: "legacy.auth_backends", section: "api", key: "auth_backends"},
+		{path: "legacy.openid.issuers", section: "api", key: "google_oauth2_audience", convert: google},
 		{path: "legacy.kerberos.keytab", section: "kerberos", key: "keytab", convert: keytabFile, set: true},
 		{path: "legacy.users.dsn", section: "database", key: "sql_alchemy_conn", convert: trimmed, set: true},
 		{path: "legacy.users.schema", section: "database", key: "sql_alchemy_schema"},
@@ -131,6 +132,19 @@ func (l *loader) keytabOfEnvironment(literal bool) {
 		}
 		l.config.Legacy.Kerberos.Keytab = file
 	}
+}
+
+// google makes an issuer of the audience that Airflow 2 asked of Google's tokens;
+// none of an empty one, with which it refused them all.
+func google(v airflowcfg.Value) (string, error) {
+	audience := strings.TrimSpace(v.Text)
+	if strings.ContainsAny(audience, ", ") {
+		return "", fmt.Errorf("%s: an audience has neither commas nor spaces", v.From)
+	}
+	if audience == "" {
+		return "", nil
+	}
+	return Google + " " + audience, nil
 }
 
 func seconds(v airflowcfg.Value) (string, error) {

@@ -189,6 +189,7 @@ type Legacy struct {
 	Users         LegacyUsers `yaml:"users"`
 	Lockout       Lockout     `yaml:"lockout"`
 	Kerberos      Kerberos    `yaml:"kerberos"`
+	OpenID        OpenID      `yaml:"openid"`
 	// Roles maps further role names of Airflow 2 to a role of the simple auth
 	// manager: viewer, user, op or admin.
 	Roles map[string]string `yaml:"roles"`

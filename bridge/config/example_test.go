@@ -64,7 +64,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		"airflow2.cors.allow_headers": true, "airflow2.cors.allow_methods": true, "airflow2.cors.allow_origins": true,
 		"legacy.auth_backends": true, "legacy.ignore_backends": true, "legacy.anonymous_user": true,
 		"legacy.users.dsn": true, "legacy.users.schema": true, "legacy.roles": true,
-		"legacy.kerberos.keytab": true, "legacy.kerberos.service": true, "legacy.kerberos.realms": true, "legacy.kerberos.auth_to_local": true,
+		"legacy.openid.issuers": true, "legacy.kerberos.keytab": true, "legacy.kerberos.service": true, "legacy.kerberos.realms": true, "legacy.kerberos.auth_to_local": true,
 		"modern.secret": true, "routes.modern": true, "tokenapi.password": true,
 		"migration.deprecated_since": true, "migration.sunset": true, "migration.link": true,
 	}

@@ -193,6 +193,11 @@ func (l *loader) apply() {
 			field.SetString(l.absolute(field.String()))
 		}
 	}
+	for i, issuer := range l.config.Legacy.OpenID.Issuers {
+		if issuer.KeyFile != "" {
+			l.config.Legacy.OpenID.Issuers[i].KeyFile = l.absolute(issuer.KeyFile)
+		}
+	}
 	l.config.Airflow3.AuthManager = managerName(l.config.Airflow3.AuthManager)
 	for _, dsn := range []*Secret{&l.config.Airflow3.Users.DSN, &l.config.Legacy.Users.DSN, &l.config.Store.DSN} {
 		*dsn = l.absoluteDSN(*dsn)

@@ -97,6 +97,17 @@ func TestResolved(t *testing.T) {
 			}
 		},
 		"dotted-manager": func(*Config) {},
+		"openid": func(c *Config) {
+			c.Legacy.AuthBackends = []string{"google_openid"}
+			c.Legacy.OpenID = OpenID{Leeway: 10 * time.Second, Issuers: []Issuer{
+				{Issuer: Google, Audience: []string{"ours"}},
+				{
+					Issuer: "https://idp.example.com/realms/data", Audience: []string{"airflow", "airflow-cli"}, KeyFile: file("keys.json"),
+					Algorithms: []string{"PS256"}, Claim: "preferred_username", Users: map[string]string{"svc-etl": "etl"},
+					Require: map[string]string{"azp": "airflow"}, InsecureUnverifiedEmail: true,
+				},
+			}}
+		},
 		"secret-weak": func(c *Config) {
 			c.Modern.Secret, c.Modern.InsecureWeakSecret = "s", true
 			c.Warnings = []string{"modern.insecure_weak_secret: the secret is shorter than 16 bytes: it can be guessed from any token that was signed with it"}
@@ -451,5 +462,26 @@ func TestValidateChangesNothing(t *testing.T) {
 	}
 	if faults := Validate(Config{}); len(faults) < 10 || !slices.ContainsFunc(faults, func(f Fault) bool { return f.Key == "listen" }) {
 		t.Errorf("an empty configuration: %v", faults)
+	}
+}
+
+// Google's audience is taken from Airflow 2's configuration, unless the file
+// lists issuers itself; an empty one is none.
+func TestGoogleAudience(t *testing.T) {
+	const yaml = "airflow3: {url: \"http://a:1\", auth_manager: fab, users: {dsn: \"postgresql://db/airflow\"}}\nmodern: {secret: 0123456789abcdefghijklmnopqrstuvwxyz}\n" +
+		"airflow2: {config: airflow2.cfg}\n"
+	for _, c := range []struct{ legacy, cfg, want string }{
+		{"legacy: {auth_backends: [google_openid]}\n", "[api]\ngoogle_oauth2_audience = ours\n", "https://accounts.google.com ours"},
+		{"legacy: {auth_backends: [google_openid], openid: {issuers: [{issuer: \"https://i\", audience: a}]}}\n", "[api]\ngoogle_oauth2_audience = ours\n", "https://i a"},
+		{"legacy: {auth_backends: [google_openid]}\n", "[api]\ngoogle_oauth2_audience =\n", "is required by the backend google_openid"},
+		{"legacy: {auth_backends: [google_openid]}\n", "[api]\ngoogle_oauth2_audience = a b\n", "neither commas nor spaces"},
+	} {
+		got, err := load(map[string]string{"/etc/jetbridge/airflow2.cfg": c.cfg}, yaml+c.legacy)
+		switch {
+		case err != nil && !strings.Contains(err.Error(), c.want):
+			t.Errorf("%q: %v", c.cfg, err)
+		case err == nil && (len(got.Legacy.OpenID.Issuers) != 1 || got.Legacy.OpenID.Issuers[0].Issuer+" "+got.Legacy.OpenID.Issuers[0].Audience[0] != c.want):
+			t.Errorf("%q: %+v", c.cfg, got.Legacy.OpenID.Issuers)
+		}
 	}
 }

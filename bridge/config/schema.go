@@ -31,7 +31,6 @@ type schema struct {
 func notYet() map[string]string {
 	return map[string]string{
 		"legacy.session": "the session backend is not built in yet: remove the section",
-		"legacy.openid":  "the openid backend is not built in yet: remove the section",
 	}
 }
 

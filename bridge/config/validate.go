@@ -115,6 +115,7 @@ func (v *validation) bounds(c Config) {
 		{"legacy.lockout.window", c.Legacy.Lockout.Window, time.Second, 24 * time.Hour},
 		{"legacy.kerberos.keep_old_keys", c.Legacy.Kerberos.KeepOldKeys, 0, 30 * 24 * time.Hour},
 		{"legacy.kerberos.clock_skew", c.Legacy.Kerberos.ClockSkew, time.Second, 15 * time.Minute},
+		{"legacy.openid.leeway", c.Legacy.OpenID.Leeway, 0, 5 * time.Minute},
 		{"modern.leeway", c.Modern.Leeway, 0, 5 * time.Minute},
 		{"modern.lifetime", c.Modern.Lifetime, 30 * time.Second, time.Hour},
 		{"modern.max_issued_lifetime", c.Modern.MaxIssuedLifetime, time.Minute, 365 * 24 * time.Hour},
@@ -211,10 +212,11 @@ func (v *validation) legacy(c Config) {
 		}
 	}
 	// Under FAB Airflow 3's own database is the default, and was asked for already.
-	if slices.ContainsFunc(c.Legacy.AuthBackends, func(name string) bool { return !isKerberos(name) }) && c.Legacy.Users.DSN == "" && c.Airflow3.Users.Via == Database && c.Airflow3.AuthManager == Simple {
+	if slices.ContainsFunc(c.Legacy.AuthBackends, func(name string) bool { return !isKerberos(name) && !isOpenID(name) }) && c.Legacy.Users.DSN == "" && c.Airflow3.Users.Via == Database && c.Airflow3.AuthManager == Simple {
 		v.add("legacy.users.dsn", "is required to prove old passwords: the SQLAlchemy URL of the database that holds Airflow 2's users")
 	}
 	v.kerberos(c)
+	v.openid(c)
 	for name, role := range c.Legacy.Roles {
 		switch strings.ToLower(role) {
 		case "viewer", "user", "op", "admin":
@@ -232,6 +234,16 @@ func (v *validation) legacy(c Config) {
 func isKerberos(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	return last == "kerberos_auth" || last == "kerberos"
+}
+
+func (v *validation) openid(c Config) {
+	used := slices.ContainsFunc(c.Legacy.AuthBackends, isOpenID) && !slices.ContainsFunc(c.Legacy.IgnoreBackends, isOpenID)
+	if used && len(c.Legacy.OpenID.Issuers) == 0 {
+		v.add("legacy.openid.issuers", "is required by the backend google_openid: [{issuer: %s, audience: …}]; Airflow 2's own default audience is empty, with which it refuses every token, unless airflow2.config sets [api] google_oauth2_audience", Google)
+	}
+	if used && c.Airflow3.Users.Via == Upstream {
+		v.add("airflow3.users.via", "must be database beside the backend google_openid: an ID token cannot be shown to Airflow 3's token API")
+	}
 }
 
 func (v *validation) kerberos(c Config) {

@@ -48,6 +48,8 @@ func set(field reflect.Value, k key, r raw) error {
 		return assign(p, r, func(r raw) ([]netip.Prefix, error) { return asList(r, asPrefix) })
 	case *[]SimpleUser:
 		return assign(p, r, func(r raw) ([]SimpleUser, error) { return asList(r, asSimpleUser) })
+	case *[]Issuer:
+		return assign(p, r, func(r raw) ([]Issuer, error) { return asList(r, asIssuer) })
 	case *map[string]string:
 		return assign(p, r, asMap)
 	}

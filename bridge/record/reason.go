@@ -28,6 +28,8 @@ const (
 	WrongPassword          Reason = "wrong_password"
 	NoPassword             Reason = "no_password"
 	UnknownHashFormat      Reason = "unknown_hash_format"
+	IDTokenExpired         Reason = "id_token_expired"
+	IDTokenInvalid         Reason = "id_token_invalid"
 	TooManyFailures        Reason = "too_many_failures"
 	NTLMOffered            Reason = "ntlm_offered"
 	MechanismNotSpoken     Reason = "mechanism_not_spoken"

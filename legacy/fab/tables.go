@@ -17,9 +17,17 @@ import (
 // page is how many users [Users.All] holds at a time.
 const page = 500
 
-// read finds the one row of that username, or else nobody; of an address, the
-// one row that has it where no username is the same.
-func (u *Users) read(ctx context.Context, name string, address bool) (*row, error) {
+// What a name is looked up as.
+type kind int
+
+const (
+	username kind = iota
+	login         // an e-mail address, where no username is the same
+	owner         // an e-mail address, whatever usernames there are
+)
+
+// read finds the one row of that name, or else nobody.
+func (u *Users) read(ctx context.Context, name string, as kind) (*row, error) {
 	layout, err := u.layout(ctx)
 	if err != nil {
 		return nil, err
@@ -27,7 +35,10 @@ func (u *Users) read(ctx context.Context, name string, address bool) (*row, erro
 	var found *row
 	err = u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
 		var err error
-		if found, err = u.byName(ctx, tx, layout, fold(name)); err == nil && address {
+		if as != owner {
+			found, err = u.byName(ctx, tx, layout, fold(name))
+		}
+		if err == nil && as != username {
 			if found != nil {
 				return legacy.Rejected(legacy.UnknownUser, nil)
 			}

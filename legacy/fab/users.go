@@ -191,6 +191,19 @@ func (r *row) principal() legacy.Principal {
 	return legacy.Principal{Name: r.user.Name, Scheme: legacy.Basic, Roles: r.user.Roles}
 }
 
+// LookupEmail finds the user of exactly that e-mail address, active or not, as
+// Airflow's find_user(email=…) does. Errors as [Users.Lookup].
+func (u *Users) LookupEmail(ctx context.Context, address string) (legacy.User, error) {
+	if err := checkName(address); err != nil {
+		return legacy.User{}, err
+	}
+	r, err := u.rows.Get(ctx, ownerKey(address), func(ctx context.Context) (*row, error) { return u.read(ctx, address, owner) })
+	if err != nil {
+		return legacy.User{}, err
+	}
+	return r.user, nil
+}
+
 // checkName refuses what no row can be called, before anybody is asked.
 func checkName(name string) error {
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
@@ -218,16 +231,19 @@ func (u *Users) find(ctx context.Context, name string) (*row, error) {
 // those who make them up must not push out other users.
 func (u *Users) named(ctx context.Context, name string) (*row, error) {
 	name = fold(name)
-	return u.rows.Get(ctx, name, func(ctx context.Context) (*row, error) { return u.read(ctx, name, false) })
+	return u.rows.Get(ctx, name, func(ctx context.Context) (*row, error) { return u.read(ctx, name, username) })
 }
 
 // addressed gives the row of that e-mail address, unless it is somebody's name.
 func (u *Users) addressed(ctx context.Context, address string) (*row, error) {
-	return u.rows.Get(ctx, addressKey(address), func(ctx context.Context) (*row, error) { return u.read(ctx, address, true) })
+	return u.rows.Get(ctx, addressKey(address), func(ctx context.Context) (*row, error) { return u.read(ctx, address, login) })
 }
 
 // addressKey is no name: that has no NUL.
 func addressKey(address string) string { return "\x00" + address }
+
+// ownerKey is neither.
+func ownerKey(address string) string { return "\x00\x00" + address }
 
 func isUnknown(err error) bool { return hasReason(err, legacy.UnknownUser) }
 

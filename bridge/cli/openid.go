@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/jetbridge/jetbridge/bridge/config"
+	"github.com/jetbridge/jetbridge/legacy/openid"
+)
+
+// issuers are the settings of a judge of ID tokens.
+type issuers struct {
+	list   string // as fmt writes them: two that are written alike are alike
+	leeway time.Duration
+	users  any // where e-mail addresses are looked up
+}
+
+// openid makes the authenticator of ID tokens, and keeps its keys fresh until it
+// is released. It asks no issuer before that.
+func (a *assembler) openid(t *taker, cfg *config.Config, id *identity) error {
+	settings := issuers{list: fmt.Sprintf("%+v", cfg.Legacy.OpenID.Issuers), leeway: cfg.Legacy.OpenID.Leeway, users: id.old}
+	found, err := take(t, settings, func() (*openid.Authenticator, func(), error) {
+		c := openid.Config{Leeway: cfg.Legacy.OpenID.Leeway, Now: a.now, Failed: a.issuerFailed}
+		for _, i := range cfg.Legacy.OpenID.Issuers {
+			c.Issuers = append(c.Issuers, openid.Issuer{
+				URL: i.Issuer, Audience: i.Audience, Keys: i.Keys, KeyFile: i.KeyFile, Algorithms: i.Algorithms, Name: i.Claim,
+				Users: i.Users, Require: i.Require, InsecureUnverifiedEmail: i.InsecureUnverifiedEmail,
+			})
+		}
+		if id.old != nil {
+			c.Emails = id.old
+		}
+		made, err := openid.New(c)
+		if err != nil {
+			return nil, nil, err
+		}
+		ctx, end := context.WithCancel(context.Background())
+		go made.Run(ctx)
+		return made, end, nil
+	})
+	if err != nil {
+		return fmt.Errorf("legacy.openid: %w", err)
+	}
+	id.idTokens = found
+	id.authenticators = append(id.authenticators, found)
+	return nil
+}
+
+func (a *assembler) issuerFailed(issuer string, err error) {
+	if err != nil {
+		a.log.Warn("the keys of an OpenID issuer cannot be fetched; those that are known go on for a day", "issuer", issuer, "error", err.Error())
+		return
+	}
+	a.log.Info("the keys of an OpenID issuer can be fetched again", "issuer", issuer)
+}
+
+// openid says how it stands with each issuer's keys.
+func (c *checker) openid(ctx context.Context) []finding {
+	found := c.snapshot.identity.idTokens
+	if found == nil {
+		return nil
+	}
+	var all []finding
+	for _, s := range found.States(ctx) {
+		f := finding{Part: "openid", OK: s.Err == nil && s.Keys > 0, Detail: fmt.Sprintf("%s: %d keys", s.Issuer, s.Keys)}
+		if !f.OK {
+			f.Detail = s.Issuer + ": no keys"
+			if s.Err != nil {
+				f.Detail = s.Issuer + ": " + s.Err.Error()
+			}
+			host := s.Issuer
+			if u, err := url.Parse(s.Issuer); err == nil {
+				host = u.Host
+			}
+			f.Todo = "jetbridge must reach " + host + " by https; where it cannot, give keys or key_file for this issuer"
+		}
+		all = append(all, f)
+	}
+	return all
+}
