@@ -1,9 +1,10 @@
 module github.com/jetbridge/jetbridge
 
-go 1.26.0
+go 1.26.4
 
 require (
 	github.com/MicahParks/jwkset v0.11.4
+	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
 	github.com/coder/websocket v1.8.15
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/fsnotify/fsnotify v1.10.1

@@ -1,6 +1,6 @@
 module github.com/jetbridge/jetbridge/testdata/interop
 
-go 1.26.0
+go 1.26.4
 
 require (
 	github.com/chromedp/cdproto v0.159.0
