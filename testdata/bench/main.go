@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +46,8 @@ type bench struct {
 	seconds float64
 	rounds  int
 	report  strings.Builder
+	// loadBefore is what the machine had to do when the run began: whether others used it.
+	loadBefore string
 }
 
 func measure(ctx context.Context) error {
@@ -68,6 +71,9 @@ func measure(ctx context.Context) error {
 			return fmt.Errorf("BENCH_ROUNDS: %w", err)
 		}
 	}
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		b.loadBefore = strings.TrimSpace(string(text))
+	}
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", b.bridge, ".").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -75,7 +81,7 @@ func measure(ctx context.Context) error {
 	if err := b.write(ctx); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.start, b.proxied, b.verify, b.flood, b.memory, b.stages} {
+	for _, part := range []func() error{b.start, b.proxied, b.verify, b.crowd, b.flood, b.memory, b.stages} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -233,8 +239,13 @@ func (b *bench) memory() error {
 	defer p.stop()
 	idle := p.resident()
 	progress("%d clients, each with its own password", clients)
-	if _, err := run(b.ctx, b.dir, p, load{"/api/v2/small", b.file("basic-100000"), 16, 60}); err != nil {
+	r, err := run(b.ctx, b.dir, p, load{"/api/v2/small", b.file("basic-100000"), 16, 60})
+	if err != nil {
 		return err
+	}
+	// Each of the load generator's two threads begins in another half, and may be the slower one.
+	if r.requests < 1.2*clients {
+		return fmt.Errorf("memory: only %.0f requests in a minute, too few for %d clients to be known", r.requests, clients)
 	}
 	b.say("\n## Memory\n\n| resident | MB | budget |\n|---|---|---|")
 	b.say("| idle | %.0f | 40 |", idle)
@@ -325,8 +336,17 @@ func (b *bench) compare(bare, ours *process, l load) (string, error) {
 			cpu[i] = append(cpu[i], r.cpu)
 		}
 	}
-	bareRate, ourRate, bareCPU, ourCPU := median(perSecond[0]), median(perSecond[1]), median(cpu[0]), median(cpu[1])
-	return fmt.Sprintf("%.0f | %.0f | **%.2f** | %.1f | %.1f | %.2f", bareRate, ourRate, ourRate/bareRate, bareCPU, ourCPU, bareCPU/ourCPU), nil
+	return fmt.Sprintf("%.0f | %.0f | **%.2f** | %.1f | %.1f | %.2f", median(perSecond[0]), median(perSecond[1]), median(ratios(perSecond[1], perSecond[0])),
+		median(cpu[0]), median(cpu[1]), median(ratios(cpu[0], cpu[1]))), nil
+}
+
+// ratios are those of each round: what slowed both sides of one is not held against either.
+func ratios(a, b []float64) []float64 {
+	of := make([]float64, len(a))
+	for i := range a {
+		of[i] = a[i] / b[i]
+	}
+	return of
 }
 
 func median(values []float64) float64 {
@@ -355,7 +375,11 @@ func (b *bench) finish() error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("# What it costs\n\nMade by `make bench` on %s: %s, %s. %d rounds of %g s in turns, the median of each.\n%s\n%s",
-		time.Now().UTC().Format(time.DateOnly), model, strings.TrimSpace(string(version)), b.rounds, b.seconds, b.report.String(), notes)
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	load, _ := os.ReadFile("/proc/loadavg")
+	text := fmt.Sprintf("# What it costs\n\nMade by `make bench` on %s: %s, %d cores, Linux %s, %s, %s.\n"+
+		"%d rounds of %g s in turns; rates, times and ratios are each the median of the rounds' own. Load before: %s; after: %s.\n%s\n%s",
+		time.Now().UTC().Format(time.DateOnly), model, runtime.NumCPU(), strings.TrimSpace(string(kernel)), strings.TrimSpace(string(version)), wrkVersion(),
+		b.rounds, b.seconds, b.loadBefore, strings.TrimSpace(string(load)), b.report.String(), notes)
 	return os.WriteFile("testdata/bench/latest.md", []byte(text), 0o644)
 }

@@ -92,6 +92,13 @@ func (p *process) resident() float64 {
 	return kb / 1024
 }
 
+// wrkVersion is what wrk calls itself.
+func wrkVersion() string {
+	out, _ := exec.Command("wrk", "--version").CombinedOutput() // it exits 1
+	name, _, _ := strings.Cut(string(out), " [")
+	return name
+}
+
 // A load is what wrk sends.
 type load struct {
 	path, headers string // headers names a file with one header a line, of which each request takes the next
@@ -101,6 +108,7 @@ type load struct {
 
 // A result is what one round measured.
 type result struct {
+	requests  float64
 	perSecond float64
 	cpu       float64 // of the process under test, in microseconds a request
 	median    float64 // of the time to an answer, in microseconds
@@ -136,7 +144,7 @@ func run(ctx context.Context, dir string, p *process, l load) (result, error) {
 	if err != nil || n == 0 {
 		return result{}, fmt.Errorf("no request was answered: %v", err)
 	}
-	r := result{perSecond: n / took.Seconds(), cpu: float64((p.cpu() - before).Microseconds()) / n}
+	r := result{requests: n, perSecond: n / took.Seconds(), cpu: float64((p.cpu() - before).Microseconds()) / n}
 	if m := half.FindSubmatch(out); m != nil {
 		d, _ := time.ParseDuration(string(m[1]) + string(m[2]))
 		r.median = float64(d.Nanoseconds()) / 1000
