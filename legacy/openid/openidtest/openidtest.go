@@ -57,9 +57,10 @@ func New(t TB) *Issuer {
 	t.Helper()
 	i := &Issuer{t: t}
 	i.Rotate()
-	server := httptest.NewServer(i)
+	server := httptest.NewUnstartedServer(i)
+	i.URL = "http://" + server.Listener.Addr().String() // before anybody asks
+	server.Start()
 	t.Cleanup(server.Close)
-	i.URL = server.URL
 	return i
 }
 
