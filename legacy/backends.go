@@ -91,7 +91,7 @@ func ParseBackends(list []string, fromAirflow bool, ignore []string) (Backends, 
 		case name == "":
 			unknown = append(unknown, errors.New("legacy: an empty name among the auth backends (a comma too many?)"))
 		case !known:
-			unknown = append(unknown, fmt.Errorf("legacy: unknown auth backend %q; known are %s, by these names or Airflow's dotted ones (legacy.ignore_backends passes one over)",
+			unknown = append(unknown, fmt.Errorf("legacy.auth_backends: unknown backend %q; known are %s, by these names or Airflow's dotted ones (legacy.ignore_backends passes one over)",
 				name, strings.Join(slices.Sorted(maps.Keys(shortNames())), ", ")))
 		case !slices.ContainsFunc(chain, func(b Backend) bool { return b.Scheme == scheme }):
 			chain = append(chain, Backend{Name: name, Scheme: scheme, Appended: i == appended})

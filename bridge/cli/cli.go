@@ -93,8 +93,8 @@ func (p *Program) root() *cobra.Command {
 		Use:   "jetbridge",
 		Short: "Carries Airflow 2 clients onto Airflow 3",
 		Long: `jetbridge stands in front of Airflow 3. Clients go on with the credentials that
-Airflow 2 took (passwords, Kerberos tickets, ID tokens); Airflow 3 sees nothing but JWTs. The migration is
-run, watched and ended by configuration.
+Airflow 2 took (passwords, Kerberos tickets, ID tokens); Airflow 3 sees nothing
+but JWTs. The migration is run, watched and ended by configuration.
 
 Start with 'jetbridge demo': it needs nothing else.`,
 		Example: `  jetbridge demo

@@ -84,7 +84,7 @@ func (p *Program) demo(ctx context.Context, listen, secret, manager string) (err
 			side = "http://" + a.String()
 		}
 		fmt.Fprintln(p.Stdout, "ready "+url)
-		_ = demo.Screen(p.Stdout, url, side) // as the line above: nobody may be reading
+		_ = demo.Screen(p.Stdout, url, side, path) // as the line above: nobody may be reading
 	}
 	return p.serve(ctx, cfg, serving{ready: ready})
 }

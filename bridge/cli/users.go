@@ -29,11 +29,12 @@ func (p *Program) usersCommand() *cobra.Command {
 
   missing     Airflow 3 has no user of that name, or two: refused there
   inactive    the user is inactive there: refused there
-  numbered    the row id differs, which is no harm: names are compared, never ids
+  numbered    the row id differs, which is no harm (names are compared, never ids)
+              and counts for the exit code all the same
   roled       the roles differ, so that the user may do other things there
 
 Exit code 0: nobody is listed. 1: somebody is.`,
-		Example: "  jetbridge users diff --config jetbridge.yaml\n  jetbridge users diff --config jetbridge.yaml --json",
+		Example: "  jetbridge users diff --config jetbridge.yaml\n  jetbridge users diff --config jetbridge.yaml --json | jq '.[] | select(.kinds != [\"numbered\"])'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load(path)

@@ -254,10 +254,11 @@ func (l *loader) warnOfAirflow3(f *airflowcfg.File) {
 	}
 }
 
-// Airflow's dotted names of the auth managers.
+// Airflow's dotted names of the auth managers, Airflow 2's of FAB included: an
+// airflow.cfg that was written before the upgrade has that.
 func managerName(name string) string {
 	switch name {
-	case "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager":
+	case "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager", "airflow.auth.managers.fab.fab_auth_manager.FabAuthManager":
 		return FAB
 	case "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager":
 		return Simple

@@ -31,7 +31,35 @@ func Validate(c Config) []Fault {
 	}
 	v.airflow2(c)
 	v.migration(c)
+	v.loop("airflow3.url", c.Airflow3.URL, c.Listen)
+	v.loop("airflow2.url", c.Airflow2.URL, c.Listen)
 	return v.faults
+}
+
+// loop refuses an upstream that is the address where clients come in: each
+// request would come back until nothing is left to carry it.
+func (v *validation) loop(key string, upstream *url.URL, listen string) {
+	if upstream == nil {
+		return
+	}
+	host, port, err := net.SplitHostPort(listen)
+	at := upstream.Port()
+	if at == "" {
+		at = map[string]string{"http": "80", "https": "443"}[upstream.Scheme]
+	}
+	if err != nil || port != at || port == "0" {
+		return
+	}
+	if to := upstream.Hostname(); host == to || isLocal(to) && (host == "" || isLocal(host)) {
+		v.add(key, "is the address of listen: requests would go round in circles. Move one of the two to another port")
+	}
+}
+
+// isLocal tells the addresses by which this machine reaches itself, the
+// unspecified ones included.
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified())
 }
 
 type validation struct{ faults []Fault }

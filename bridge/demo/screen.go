@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// screen is what `jetbridge demo` shows: URL is the bridge, METRICS its metrics.
+// screen is what `jetbridge demo` shows: URL is the bridge, METRICS its metrics,
+// CONFIG the file that it runs with.
 const screen = `
 An Airflow 3 (a stand-in) that takes tokens only, and jetbridge in front of it.
 Users are admin, op and viewer, each with its name as the password. Paste:
@@ -14,8 +15,9 @@ Users are admin, op and viewer, each with its name as the password. Paste:
   # an Airflow 2 client with a password is let in, Airflow 3 sees a token
   curl -u viewer:viewer URL/api/v2/dags
 
-  # a wrong password: 401
+  # a wrong password: 401, and by the request id of the answer, why
   curl -i -u viewer:wrong URL/api/v2/dags
+  jetbridge why REQUEST_ID --config CONFIG
 
   # what a role may not do is still Airflow's to refuse: 403
   curl -i -u viewer:viewer -X PATCH -H 'Content-Type: application/json' -d '{"is_paused": true}' URL/api/v2/dags/greetings
@@ -41,9 +43,9 @@ Ctrl-C ends it.
 `
 
 // Screen writes what to try at the bridge at url, such as
-// "http://127.0.0.1:8080", and where its metrics are.
-func Screen(w io.Writer, url, metricsURL string) error {
-	_, err := io.WriteString(w, strings.NewReplacer("METRICS", strings.TrimRight(metricsURL, "/"), "URL", strings.TrimRight(url, "/")).Replace(screen))
+// "http://127.0.0.1:8080", where its metrics are, and the file that it runs with.
+func Screen(w io.Writer, url, metricsURL, config string) error {
+	_, err := io.WriteString(w, strings.NewReplacer("CONFIG", config, "METRICS", strings.TrimRight(metricsURL, "/"), "URL", strings.TrimRight(url, "/")).Replace(screen))
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

@@ -75,11 +75,11 @@ func TestDatabase(t *testing.T) {
 
 func TestScreen(t *testing.T) {
 	var out bytes.Buffer
-	if err := demo.Screen(&out, "http://127.0.0.1:1/", "http://127.0.0.1:2"); err != nil {
+	if err := demo.Screen(&out, "http://127.0.0.1:1/", "http://127.0.0.1:2", "/tmp/demo/jetbridge.yaml"); err != nil {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, want := range []string{"http://127.0.0.1:1/api/v2/dags\n", "http://127.0.0.1:1/auth/token ", "http://127.0.0.1:1/auth/verify\n", "http://127.0.0.1:2/metrics "} {
+	for _, want := range []string{"http://127.0.0.1:1/api/v2/dags\n", "http://127.0.0.1:1/auth/token ", "http://127.0.0.1:1/auth/verify\n", "http://127.0.0.1:2/metrics ", "--config /tmp/demo/jetbridge.yaml\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s", want)
 		}
@@ -91,7 +91,7 @@ func TestScreen(t *testing.T) {
 	if w := ask(airflow(t, ""), "GET", "/api/v2/dags/greetings", "", bearer("3")); w.Code != 200 || !strings.Contains(text, "/dags/greetings") {
 		t.Errorf("the Dag that it names: %d", w.Code)
 	}
-	if err := demo.Screen(closed{}, "", ""); err == nil {
+	if err := demo.Screen(closed{}, "", "", ""); err == nil {
 		t.Error("a broken pipe goes unnoticed")
 	}
 }

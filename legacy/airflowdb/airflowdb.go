@@ -234,7 +234,7 @@ func (db *DB) Read(ctx context.Context, f func(context.Context, Tx) error) error
 	}
 	tx, err := db.sql.BeginTx(ctx, opts)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", db.name, err)
 	}
 	// There is nothing to commit; a rollback ends the transaction on every way out.
 	defer tx.Rollback()

@@ -47,6 +47,9 @@ func parse(text string) (location, error) {
 	if loc.query, err = url.ParseQuery(m[8]); err != nil {
 		return location{}, errors.New("the part behind the question mark is not a query")
 	}
+	if loc.dialect != SQLite && strings.ContainsAny(loc.host+loc.database, "@/") {
+		return location{}, errors.New("an @ or / in the host or the database (in the password it must be percent-encoded: %40, %2F)")
+	}
 	if loc.port != "" {
 		if _, err := strconv.ParseUint(loc.port, 10, 16); err != nil {
 			return location{}, errors.New("the port is not a number (is there an @, / or : in the password that is not percent-encoded?)")
