@@ -58,6 +58,9 @@ func Write(w http.ResponseWriter, method string, d Dialect, version string, p Pr
 		body, contentType = p.v1(version), "application/problem+json"
 	}
 	h := w.Header()
+	if d == V1 && h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store") // as Airflow 2 from 2.9.2 on says on every answer
+	}
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if p.RequestID != "" {

@@ -118,8 +118,13 @@ func TestWriteV1(t *testing.T) {
 			if status != test.problem.Status || body != want {
 				t.Errorf("%d\n%s\nwant %d\n%s", status, body, test.problem.Status, want)
 			}
-			if h.Get("Content-Type") != "application/problem+json" || h.Get("Content-Length") != fmt.Sprint(len(want)) {
-				t.Errorf("headers %v", h)
+			wantHeader := http.Header{"Content-Type": {"application/problem+json"}, "Content-Length": {fmt.Sprint(len(want))},
+				"Cache-Control": {"no-store"}, "X-Before": {"stays"}}
+			if test.problem.RequestID != "" {
+				wantHeader.Set("X-Request-Id", test.problem.RequestID)
+			}
+			if diff := cmp.Diff(wantHeader, h); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -146,8 +146,8 @@ func TestMalformedBasic(t *testing.T) {
 	}
 }
 
-// TestRefusalsOnV1: a refusal on /api/v1 is Airflow 2's own to the byte: status, content type, body, and for a chain
-// that ends in Basic the challenge.
+// TestRefusalsOnV1: a refusal on /api/v1 is Airflow 2's own to the byte: status, content type, what caches are told,
+// body, and for a chain that ends in Basic the challenge.
 func TestRefusalsOnV1(t *testing.T) {
 	home := filepath.Join(world.dir, "airflow2-last-basic")
 	other, err := world.install2.NewAirflow2(t.Context(), home, Airflow2Config{Backends: "airflow.api.auth.backend.session," + FabBasic})
@@ -190,5 +190,6 @@ func TestRefusalsOnV1(t *testing.T) {
 
 // refusalText is a refusal as far as clients read it.
 func refusalText(a answer) string {
-	return fmt.Sprintf("%d\nContent-Type: %s\nWWW-Authenticate: %q\n\n%s", a.Status, a.Header.Get("Content-Type"), a.Header.Values("WWW-Authenticate"), a.Body)
+	return fmt.Sprintf("%d\nContent-Type: %s\nCache-Control: %q\nWWW-Authenticate: %q\n\n%s", a.Status,
+		a.Header.Get("Content-Type"), a.Header.Values("Cache-Control"), a.Header.Values("WWW-Authenticate"), a.Body)
 }
