@@ -17,9 +17,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/jetbridge/jetbridge/legacy"
 	"github.com/jetbridge/jetbridge/legacy/fab"
@@ -144,23 +146,36 @@ func (u *Upstream) VerifyPassword(ctx context.Context, username, password string
 		return legacy.Principal{}, legacy.Rejected(legacy.MalformedCredential, nil)
 	}
 	key := u.key(username, password)
-	if u.guard == nil || u.answers.Holds(key) {
+	account, from := accountOf(username), legacy.ClientFrom(ctx)
+	if u.guard == nil || u.guard.Knows(account, from) && u.answers.Holds(key) {
 		return u.judge(ctx, key, username, password)
 	}
-	// Which of Airflow's users a name leads to is not known here: spellings that
-	// differ in case alone are one account.
-	account, from := strings.ToLower(username), legacy.ClientFrom(ctx)
 	if err := u.guard.Admit(account, from); err != nil {
 		return legacy.Principal{}, err
 	}
 	p, err := u.judge(ctx, key, username, password)
 	switch {
 	case err == nil:
-		u.guard.Passed(account)
-	case errors.Is(err, legacy.ErrRejected):
-		u.guard.Failed(account, from)
+		u.guard.Passed(account, from)
+	// A verdict that the client did not wait for is reached all the same, and
+	// remembered.
+	case errors.Is(err, legacy.ErrRejected), errors.Is(ctx.Err(), context.Canceled):
+		u.guard.Failed(from, account)
 	}
 	return p, err
+}
+
+// accountOf is whom a name is counted as. Which of Airflow's users it leads to is
+// not known here, and its database or LDAP may not mind letter case, accents and
+// spaces: whatever could be one user to them is one.
+func accountOf(username string) string {
+	bare := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFKD.String(username))
+	return strings.Join(strings.Fields(strings.ToLower(bare)), " ")
 }
 
 // judge gives the answer that is remembered, or asks for one.

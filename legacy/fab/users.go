@@ -68,12 +68,13 @@ type Config struct {
 	Now func() time.Time
 }
 
-// A Guard counts failures, by the user's own name whatever a client called it
-// (package lockout).
+// A Guard counts failures, of the name that a client gave and of the user whom
+// it leads to (package lockout).
 type Guard interface {
+	Knows(account string, from netip.Addr) bool
 	Admit(account string, from netip.Addr) error
-	Failed(account string, from netip.Addr)
-	Passed(account string)
+	Failed(from netip.Addr, accounts ...string)
+	Passed(account string, from netip.Addr)
 }
 
 // Users are the rows of ab_user. They are safe for concurrent use.
@@ -138,38 +139,29 @@ func (u *Users) VerifyPassword(ctx context.Context, username, password string) (
 	if err != nil && !errors.Is(err, legacy.ErrRejected) {
 		return legacy.Principal{}, err
 	}
-	if err == nil && r.user.Active && r.password != "" && u.hasher.knows(r.user.Name, password, r.password) {
+	try := u.attempt(ctx, username, r, err)
+	if err == nil && r.user.Active && r.password != "" && try.known() && u.hasher.knows(r.user.Name, password, r.password) {
 		return r.principal(), nil
 	}
-	// Whoever is not there is counted by the name that was given, or the
-	// difference would tell who is.
-	account, from := fold(username), legacy.ClientFrom(ctx)
-	if err == nil {
-		account = fold(r.user.Name)
+	if locked := try.admit(); locked != nil {
+		return legacy.Principal{}, locked
 	}
-	if u.guard != nil {
-		if locked := u.guard.Admit(account, from); locked != nil {
-			return legacy.Principal{}, locked
-		}
-	}
-	if err == nil {
+	switch {
+	case try.hidden:
+		err = legacy.Rejected(legacy.TooManyFailures, nil)
+	case err == nil:
 		err = u.compare(ctx, r, password)
 	}
 	if errors.Is(err, legacy.ErrRejected) && !hasReason(err, legacy.WrongPassword) {
 		if busy := u.hasher.waste(ctx, fold(username), password); busy != nil {
-			return legacy.Principal{}, busy
+			err = busy
 		}
 	}
-	switch {
-	case err == nil:
-		if u.guard != nil {
-			u.guard.Passed(account)
-		}
-		return r.principal(), nil
-	case errors.Is(err, legacy.ErrRejected) && u.guard != nil:
-		u.guard.Failed(account, from)
+	try.settle(ctx, err)
+	if err != nil {
+		return legacy.Principal{}, err
 	}
-	return legacy.Principal{}, err
+	return r.principal(), nil
 }
 
 // compare judges the password of a user who is there.

@@ -4,13 +4,17 @@
 // A [Guard] has a bucket for each of them, full at first. A failure takes one
 // out, and one comes back every window/failures; while a bucket is empty nothing
 // is judged. So after a burst of failures there is one more guess every so often,
-// and a lock-out ends by itself. A proof that holds fills its account's bucket.
+// and a lock-out ends by itself. Guesses that were judged at once may be more than
+// a bucket held: it then owes them, and the lock-out is that much longer. A proof
+// that holds fills its account's bucket.
 //
 // Accounts are the caller's canonical names: whatever spellings lead to one
 // account must be one name here, and a name that nobody has is counted like any
-// other, or the difference would tell who exists (C-24). What the caller
-// remembers to be right need not be asked about: then nobody can lock a client
-// out that is known already.
+// other, or the difference would tell who exists (C-24).
+//
+// A Guard knows from which addresses an account's proofs have held. There, what
+// the caller remembers to be right need not be admitted, so that nobody can lock
+// out a client that is known already; anywhere else a right guess is a guess.
 //
 // Memory is bounded: what was counted longest ago is forgotten first.
 package lockout
@@ -18,6 +22,7 @@ package lockout
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"time"
 
@@ -37,7 +42,8 @@ type Config struct {
 	Failures, AddressFailures int
 	// Window is the time in which as many come back. Required.
 	Window time.Duration
-	// Size bounds what is counted, of each of the two. Zero: 65,536.
+	// Size bounds what is counted, of each of the two, and twice as many are the
+	// places that are known. Zero: 65,536.
 	Size int
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -48,6 +54,16 @@ type Guard struct {
 	now       func() time.Time
 	accounts  *buckets[string]
 	addresses *buckets[netip.Prefix]
+	passed    *lru.Cache[uint64, struct{}] // digests of places
+	seed      maphash.Seed
+}
+
+// place is a digest of an account and where its proof has held.
+func (g *Guard) place(account string, from netip.Addr) uint64 {
+	return maphash.Comparable(g.seed, struct {
+		string
+		netip.Prefix
+	}{account, network(from)})
 }
 
 // New makes a Guard that has seen no failure.
@@ -66,7 +82,24 @@ func New(cfg Config) (*Guard, error) {
 		return nil, err
 	}
 	addresses, err := newBuckets[netip.Prefix](cfg.AddressFailures, cfg.Window, cfg.Size)
-	return &Guard{cfg.Now, accounts, addresses}, err
+	if err != nil {
+		return nil, err
+	}
+	passed, err := lru.New[uint64, struct{}](2 * cfg.Size)
+	if err != nil {
+		return nil, fmt.Errorf("lockout: %w", err)
+	}
+	return &Guard{cfg.Now, accounts, addresses, passed, maphash.MakeSeed()}, nil
+}
+
+// Knows says whether a proof of the account has held from there. True where
+// nothing is counted.
+func (g *Guard) Knows(account string, from netip.Addr) bool {
+	if g == nil || g.accounts == nil && g.addresses == nil {
+		return true
+	}
+	_, known := g.passed.Get(g.place(account, from))
+	return known
 }
 
 // Admit says whether a proof may be judged. Its error is [legacy.ErrLockedOut]
@@ -83,20 +116,27 @@ func (g *Guard) Admit(account string, from netip.Addr) error {
 	return nil
 }
 
-// Failed counts a proof that did not hold.
-func (g *Guard) Failed(account string, from netip.Addr) {
+// Failed counts a proof that did not hold, and one whose verdict nobody waited
+// for: whoever hangs up may come back for it.
+//
+// Whoever it was for may have several names that count.
+func (g *Guard) Failed(from netip.Addr, accounts ...string) {
 	if g != nil {
 		now := g.now()
-		g.accounts.take(account, now)
+		for _, account := range accounts {
+			g.accounts.take(account, now)
+		}
 		g.addresses.take(network(from), now)
 	}
 }
 
-// Passed forgets the account's failures: its owner is here. Those of the address
-// stay, or a guesser with an account of his own could begin anew at will.
-func (g *Guard) Passed(account string) {
+// Passed forgets the account's failures: its owner is here, and known from now
+// on. Those of the address stay, or a guesser with an account of his own could
+// begin anew at will.
+func (g *Guard) Passed(account string, from netip.Addr) {
 	if g != nil {
 		g.accounts.forget(account)
+		g.passed.Add(g.place(account, from), struct{}{})
 	}
 }
 
@@ -169,7 +209,7 @@ func (b *buckets[K]) take(key K, now time.Time) {
 			bucket = fresh
 		}
 	}
-	bucket.AllowN(now, 1)
+	bucket.ReserveN(now, 1) // may go into debt
 }
 
 func (b *buckets[K]) forget(key K) {

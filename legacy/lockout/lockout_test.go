@@ -51,7 +51,7 @@ func TestAccount(t *testing.T) {
 	g, clock := newGuard(t, lockout.Config{Failures: 3, Window: time.Minute})
 	for range 3 {
 		locked(t, g, "alice", here, 0)
-		g.Failed("alice", here)
+		g.Failed(here, "alice")
 	}
 	locked(t, g, "alice", here, 20*time.Second)
 	locked(t, g, "alice", there, 20*time.Second)
@@ -63,9 +63,9 @@ func TestAccount(t *testing.T) {
 	locked(t, g, "alice", here, time.Second)
 	clock.now = clock.now.Add(time.Second)
 	locked(t, g, "alice", here, 0)
-	g.Failed("alice", here)
+	g.Failed(here, "alice")
 	locked(t, g, "alice", here, 20*time.Second)
-	g.Passed("alice")
+	g.Passed("alice", here)
 	locked(t, g, "alice", here, 0)
 	if accounts, _ := g.Locked(); accounts != 0 {
 		t.Errorf("locked: %d", accounts)
@@ -77,18 +77,18 @@ func TestAccount(t *testing.T) {
 func TestAddress(t *testing.T) {
 	g, clock := newGuard(t, lockout.Config{Failures: 3, AddressFailures: 4, Window: time.Minute})
 	for i := range 4 {
-		g.Failed(fmt.Sprint("user", i), here)
+		g.Failed(here, fmt.Sprint("user", i))
 	}
 	locked(t, g, "anybody", here, 15*time.Second)
 	locked(t, g, "anybody", netip.MustParseAddr("::ffff:192.0.2.1"), 15*time.Second)
 	locked(t, g, "anybody", there, 0)
-	g.Passed("anybody")
+	g.Passed("anybody", here)
 	locked(t, g, "anybody", here, 15*time.Second)
 	clock.now = clock.now.Add(time.Minute)
 	locked(t, g, "anybody", here, 0)
 
 	for i := range 4 {
-		g.Failed(fmt.Sprint("user", i), netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i+1)))
+		g.Failed(netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i+1)), fmt.Sprint("user", i))
 	}
 	locked(t, g, "anybody", netip.MustParseAddr("2001:db8::99"), 15*time.Second)
 	locked(t, g, "anybody", netip.MustParseAddr("2001:db8:0:1::99"), 0)
@@ -98,7 +98,7 @@ func TestAddress(t *testing.T) {
 func TestBounds(t *testing.T) {
 	g, _ := newGuard(t, lockout.Config{Failures: 1, AddressFailures: 1_000_000, Window: time.Minute, Size: 10})
 	for i := range 100 {
-		g.Failed(fmt.Sprint("user", i), here)
+		g.Failed(here, fmt.Sprint("user", i))
 	}
 	if accounts, _ := g.Locked(); accounts != 10 {
 		t.Errorf("%d accounts are counted", accounts)
@@ -109,10 +109,10 @@ func TestBounds(t *testing.T) {
 	off, _ := newGuard(t, lockout.Config{Window: time.Minute})
 	for _, g := range []*lockout.Guard{off, nil} {
 		for range 100 {
-			g.Failed("alice", here)
+			g.Failed(here, "alice")
 		}
 		locked(t, g, "alice", here, 0)
-		g.Passed("alice")
+		g.Passed("alice", here)
 		if accounts, addresses := g.Locked(); accounts+addresses > 0 {
 			t.Error("something is counted")
 		}
@@ -129,10 +129,51 @@ func TestManyAtOnce(t *testing.T) {
 	g, _ := newGuard(t, lockout.Config{Failures: 64, Window: time.Hour})
 	var all sync.WaitGroup
 	for range 64 {
-		all.Go(func() { g.Failed("alice", here) })
+		all.Go(func() { g.Failed(here, "alice") })
 	}
 	all.Wait()
 	if g.Admit("alice", here) == nil {
 		t.Error("64 failures at once are fewer than 64")
+	}
+}
+
+// TestDebt: guesses that were admitted together cost what they were, and no more
+// are judged in the long run than come back.
+func TestDebt(t *testing.T) {
+	g, clock := newGuard(t, lockout.Config{Failures: 3, Window: time.Minute})
+	for range 8 {
+		locked(t, g, "alice", here, 0)
+	}
+	for range 8 {
+		g.Failed(here, "alice")
+	}
+	locked(t, g, "alice", here, 120*time.Second) // five owed, and one
+	clock.now = clock.now.Add(119 * time.Second)
+	locked(t, g, "alice", here, time.Second)
+}
+
+// TestKnows: an account is known where its proof has held, a /64 at a time, and
+// where nothing is counted.
+func TestKnows(t *testing.T) {
+	g, _ := newGuard(t, lockout.Config{Failures: 3, Window: time.Minute})
+	six := netip.MustParseAddr("2001:db8::1")
+	g.Passed("alice", here)
+	g.Passed("alice", six)
+	for _, c := range []struct {
+		account string
+		from    netip.Addr
+		want    bool
+	}{
+		{"alice", here, true}, {"alice", there, false}, {"bob", here, false},
+		{"alice", netip.MustParseAddr("2001:db8::2"), true}, {"alice", netip.Addr{}, false},
+	} {
+		if g.Knows(c.account, c.from) != c.want {
+			t.Errorf("%s from %s: known is %v", c.account, c.from, !c.want)
+		}
+	}
+	off, _ := newGuard(t, lockout.Config{Window: time.Minute})
+	var none *lockout.Guard
+	if !off.Knows("alice", here) || !none.Knows("alice", here) {
+		t.Error("nothing is counted, and somebody is held up")
 	}
 }

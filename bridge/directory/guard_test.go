@@ -1,0 +1,65 @@
+package directory_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jetbridge/jetbridge/bridge/directory"
+	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/lockout"
+)
+
+// TestGuard: whatever spelling is tried is one account, what is remembered to be
+// right is a guess like any other where its owner has never been, and a verdict
+// that nobody waits for counts (C-24).
+func TestGuard(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	clock := func() time.Time { return now }
+	guard, err := lockout.New(lockout.Config{Failures: 3, Window: time.Hour, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAirflow(t, says(201, issued))
+	u := upstream(t, a, directory.UpstreamConfig{Guard: guard, Now: clock}, seven)
+	here := legacy.WithClient(t.Context(), netip.MustParseAddr("192.0.2.1"))
+	there := legacy.WithClient(t.Context(), netip.MustParseAddr("192.0.2.2"))
+	try := func(ctx context.Context, name, word string, want error) {
+		t.Helper()
+		if _, err := u.VerifyPassword(ctx, name, word); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	try(here, "müller", password, nil)
+	wrong := says(401, "")
+	a.answer.Store(&wrong)
+	for _, name := range []string{"MÜLLER", "muller ", "Mu\u0308ller"} {
+		try(there, name, "guess", legacy.ErrRejected)
+	}
+	try(there, "muller", "guess", legacy.ErrLockedOut)
+	try(there, "müller", password, legacy.ErrLockedOut)
+	try(here, "müller", password, nil)
+
+	asked, release := make(chan struct{}, 3), make(chan struct{})
+	hangs := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-release
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	a.answer.Store(&hangs)
+	defer close(release)
+	var left atomic.Int32
+	for _, word := range []string{"1", "2", "3"} {
+		ctx, hangUp := context.WithCancel(there)
+		go func() { <-asked; left.Add(1); hangUp() }()
+		try(ctx, "bob", word, legacy.ErrUnavailable)
+	}
+	try(there, "bob", "4", legacy.ErrLockedOut)
+	if left.Load() != 3 {
+		t.Errorf("%d were judged", left.Load())
+	}
+}
