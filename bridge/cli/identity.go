@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/jetbridge/jetbridge/bridge/config"
@@ -55,7 +57,7 @@ func (a *assembler) identity(t *taker, s *snapshot) (identity, error) {
 		err = a.askSimple(t, cfg, &id)
 	default:
 		up := cfg.Airflow3.Users
-		id.new, err = a.users(t, database{up.DSN.Reveal(), up.Schema, up.Recheck, up.OutageGrace, id.guard}, "airflow3.users.dsn")
+		id.new, err = a.users(t, database{up.DSN.Reveal(), up.Schema, digestOf(airflowdb.Files(up.DSN.Reveal())), up.Recheck, up.OutageGrace, id.guard}, "airflow3.users.dsn")
 		id.directory = id.new
 		id.add("airflow3 users", "airflow3.users.dsn", id.new)
 	}
@@ -63,7 +65,7 @@ func (a *assembler) identity(t *taker, s *snapshot) (identity, error) {
 		return id, err
 	}
 	if old := cfg.Legacy.Users; id.passwords == nil && old.DSN != "" {
-		id.old, err = a.users(t, database{old.DSN.Reveal(), old.Schema, old.Recheck, old.OutageGrace, id.guard}, "legacy.users.dsn")
+		id.old, err = a.users(t, database{old.DSN.Reveal(), old.Schema, digestOf(airflowdb.Files(old.DSN.Reveal())), old.Recheck, old.OutageGrace, id.guard}, "legacy.users.dsn")
 		if err != nil {
 			return id, err
 		}
@@ -124,8 +126,21 @@ func builtIn(cfg *config.Config) []legacy.Scheme {
 // database are the settings of one database of users.
 type database struct {
 	dsn, schema    string
+	files          string // a digest of what the URL names: those may change
 	recheck, grace time.Duration
 	guard          *lockout.Guard
+}
+
+// digestOf tells the contents of files from others. One that cannot be read is
+// told of where it is needed.
+func digestOf(files []string) string {
+	sum := sha256.New()
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		fmt.Fprint(sum, len(content), err != nil, "\n")
+		sum.Write(content)
+	}
+	return string(sum.Sum(nil))
 }
 
 // guard counts failures. It is shared by all that have the same bounds, and so

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jetbridge/jetbridge/bridge/config"
 	"github.com/jetbridge/jetbridge/bridge/server"
+	"github.com/jetbridge/jetbridge/legacy/airflowdb"
 )
 
 // settle is how long files must be quiet before they are read: editors and
@@ -69,6 +70,9 @@ func authorities(cfg *config.Config) []string {
 	for _, i := range cfg.Legacy.OpenID.Issuers {
 		files = append(files, i.KeyFile)
 	}
+	for _, dsn := range []config.Secret{cfg.Airflow3.Users.DSN, cfg.Legacy.Users.DSN} {
+		files = append(files, airflowdb.Files(dsn.Reveal())...)
+	}
 	return slices.DeleteFunc(files, func(name string) bool { return name == "" })
 }
 
@@ -96,19 +100,36 @@ func (r *reloader) watch(ctx context.Context) (end func(), err error) {
 
 // follow watches the folders of the files that matter. Folders, since an editor
 // renames a new file over the old one and Kubernetes swaps a link two levels
-// above it: a watch on the file itself would go with it.
-func (r *reloader) follow() {
+// above it: a watch on the file itself would go with it. Where a folder is not
+// there yet, what will hold it is watched. It says whether there are new ones.
+func (r *reloader) follow() bool {
+	watched, more := r.watcher.WatchList(), false
 	folders := map[string]bool{}
 	for file := range r.seen {
-		folders[filepath.Dir(file)] = true
+		folders[nearest(filepath.Dir(file))] = true
 		if real, err := filepath.EvalSymlinks(file); err == nil {
 			folders[filepath.Dir(real)] = true
 		}
 	}
 	for folder := range folders {
+		if slices.Contains(watched, folder) {
+			continue
+		}
+		more = true
 		if err := r.watcher.Add(folder); err != nil {
 			r.assembler.log.Warn("cannot watch a folder for changes; send SIGHUP after one", "folder", folder, "error", err.Error())
 		}
+	}
+	return more
+}
+
+// nearest is the folder, or the first above it that is there.
+func nearest(folder string) string {
+	for {
+		if _, err := os.Stat(folder); err == nil || folder == filepath.Dir(folder) {
+			return folder
+		}
+		folder = filepath.Dir(folder)
 	}
 }
 
@@ -152,7 +173,8 @@ func (r *reloader) loop(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// reload reads the configuration again, and says whether a new one is in force.
+// reload reads the configuration again, and says whether folders are watched that
+// were not before: what changed in them meanwhile made no event.
 // What is faulty changes nothing, and is read again at each event, since what it
 // lacks may be a file that comes later.
 func (r *reloader) reload(why string) bool {
@@ -164,13 +186,13 @@ func (r *reloader) reload(why string) bool {
 	if err != nil {
 		maps.Copy(r.seen, seen)
 		r.refuse(why, err)
-		return false
+		return r.follow()
 	}
 	s, err := a.snapshot(cfg)
 	if err != nil {
 		maps.Copy(r.seen, seen)
 		r.refuse(why, err)
-		return false
+		return r.follow()
 	}
 	a.level.Set(cfg.Log.Level)
 	a.warn(s)
@@ -180,10 +202,10 @@ func (r *reloader) reload(why string) bool {
 	r.server.SetHandler(a.metrics.InFlight(s.handler), s.release)
 	a.inForce.Store(s.identity.guard)
 	r.cfg, r.seen, r.failed = cfg, seen, ""
-	r.follow()
+	more := r.follow()
 	a.metrics.Loaded()
 	a.log.Info("a new configuration is in force", "why", why, "mode", cfg.Migration.Mode, "upstream", upstreamOf(cfg))
-	return true
+	return more
 }
 
 // refuse says, once for each fault, that a new configuration is not taken.

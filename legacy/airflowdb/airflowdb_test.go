@@ -153,6 +153,8 @@ func TestRefused(t *testing.T) {
 		"postgresql://u:x@" + password + ":" + password + "/db",
 		"postgresql://u:a@" + password + "/x@h/db",
 		"postgresql://u:a/" + password + "@x@h/db",
+		"mysql://u:a@h?" + password + "@h/db",
+		"postgresql://u:a@h/db?" + password + "/@=1",
 		"mysql://u:a@h/" + password + "@h/db",
 		"postgresql://u:x@h/db?sslcrl=" + password,
 		"postgresql://u:x@h/db?gssencmode=require",

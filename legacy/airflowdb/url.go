@@ -16,6 +16,8 @@ import (
 var sqlalchemyURL = regexp.MustCompile(
 	`^([\w+]+)://(?:([^:/]*)(?::([^@]*))?@)?(?:\[([^/?]+)\]|([^/:?]+))?(?::([^/?]*))?(?:/([^?]*))?(?:\?(.*))?$`)
 
+var parameterName = regexp.MustCompile(`^\w{1,64}$`)
+
 // A location is a parsed SQLAlchemy URL.
 type location struct {
 	dialect        Dialect
@@ -47,6 +49,12 @@ func parse(text string) (location, error) {
 	if loc.query, err = url.ParseQuery(m[8]); err != nil {
 		return location{}, errors.New("the part behind the question mark is not a query")
 	}
+	for key := range loc.query {
+		// Else a later error that names it might quote a password.
+		if !parameterName.MatchString(key) {
+			return location{}, errors.New("behind the question mark stands what is no name of a parameter (is there a ? in the password that is not percent-encoded?)")
+		}
+	}
 	if loc.dialect != SQLite && strings.ContainsAny(loc.host+loc.database, "@/") {
 		return location{}, errors.New("an @ or / in the host or the database (in the password it must be percent-encoded: %40, %2F)")
 	}
@@ -56,6 +64,22 @@ func parse(text string) (location, error) {
 		}
 	}
 	return loc, nil
+}
+
+// Files are those that a SQLAlchemy URL names for TLS. They are read when the
+// database is opened, so that one is to be opened anew when they change.
+func Files(text string) []string {
+	loc, err := parse(text)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, key := range []string{"ssl_ca", "ssl_cert", "ssl_key", "sslrootcert", "sslcert", "sslkey"} {
+		if values := loc.query[key]; len(values) > 0 && filepath.IsAbs(values[len(values)-1]) {
+			names = append(names, values[len(values)-1])
+		}
+	}
+	return names
 }
 
 // dialectOf knows the names that Airflow and SQLAlchemy use. The driver behind

@@ -1,6 +1,7 @@
 package airflowdb
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -61,4 +62,19 @@ func FuzzParse(f *testing.F) {
 			db.Close()
 		}
 	})
+}
+
+// TestFiles: what is to be read again when it changes.
+func TestFiles(t *testing.T) {
+	for url, want := range map[string][]string{
+		"mysql+mysqldb://u:x@h/db?ssl_ca=/a.pem&ssl_key=/k.pem&ssl_cert=/c.pem": {"/a.pem", "/c.pem", "/k.pem"},
+		"postgresql://u:x@h/db?sslrootcert=/a.pem&sslcert=&sslmode=verify-full": {"/a.pem"},
+		"postgresql://u:x@h/db?sslrootcert=system":                              nil,
+		"sqlite:////a.db": nil,
+		"no URL":          nil,
+	} {
+		if got := Files(url); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", url, got, want)
+		}
+	}
 }
