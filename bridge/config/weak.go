@@ -30,6 +30,24 @@ func weakness(secret Secret) string {
 		return "is published: it stands in a sample configuration, so that everybody can sign tokens with it"
 	case len(secret) < minSecret:
 		return fmt.Sprintf("is shorter than %d bytes: it can be guessed from any token that was signed with it", minSecret)
+	case distinct(secret.Reveal()) < minDistinct:
+		return fmt.Sprintf("has fewer than %d different bytes: it can be guessed from any token that was signed with it", minDistinct)
 	}
 	return ""
+}
+
+// minDistinct is what any secret has that was drawn: 32 hexadecimal digits have
+// fewer different ones once in 10^15.
+const minDistinct = 5
+
+func distinct(s string) int {
+	var seen [256]bool
+	n := 0
+	for _, b := range []byte(s) {
+		if !seen[b] {
+			seen[b] = true
+			n++
+		}
+	}
+	return n
 }
