@@ -15,7 +15,7 @@ import (
 )
 
 // stepTime bounds one step in the browser, a page's loading included.
-const stepTime = 45 * time.Second
+const stepTime = 90 * time.Second
 
 // quietTime is how long no request is on its way in a browser that has settled.
 const quietTime = 500 * time.Millisecond
@@ -28,6 +28,7 @@ type browser struct {
 
 	mu      sync.Mutex
 	pages   []string // what it asked for to show, in order
+	loader  string   // of the page that it asked for last
 	waiting map[network.RequestID]string
 	active  time.Time // when a request last began or ended
 }
@@ -75,9 +76,15 @@ func (b *browser) note(event any) {
 		switch {
 		case event.Type == network.ResourceTypeDocument:
 			b.pages = append(b.pages, event.Request.Method+" "+event.Request.URL)
-			clear(b.waiting) // whatever the page before was waiting for
+			// Whatever the page before was waiting for: nobody hears how that ends,
+			// and it may be told to have begun only now.
+			clear(b.waiting)
+			b.loader = string(event.LoaderID)
 		case !ok || !strings.HasPrefix(where, "/api/") && !strings.HasPrefix(where, "/ui/"):
 			return // what no token decides
+		case string(event.LoaderID) != b.loader:
+			b.active = time.Now()
+			return
 		}
 		b.waiting[event.RequestID] = where
 	case *network.EventLoadingFinished:
