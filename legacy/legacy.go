@@ -80,6 +80,20 @@ func ClientFrom(ctx context.Context) netip.Addr {
 	return from
 }
 
+// Network is what counts as one address where addresses are counted: an IPv6 host
+// has a whole /64. All who have no address are one.
+func Network(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a = a.Unmap(); a.Is6() {
+		bits = 64
+	}
+	p, err := a.WithZone("").Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
 // A Proof is what an [Authenticator] found.
 type Proof struct {
 	Principal Principal

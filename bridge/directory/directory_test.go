@@ -17,6 +17,7 @@ import (
 
 	"github.com/jetbridge/jetbridge/bridge/directory"
 	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/lockout"
 )
 
 func TestSimple(t *testing.T) {
@@ -291,6 +292,57 @@ func TestQueue(t *testing.T) {
 	if _, err := u.VerifyPassword(t.Context(), "first", password); err != nil || a.asked.Load() != 2 {
 		t.Errorf("whose waiter left: %v after %d exchanges", err, a.asked.Load())
 	}
+}
+
+// TestLockout: what is not remembered is admitted first and counted by Airflow's
+// own word, also when its client has left; an outage counts nothing, and whom
+// Airflow knew goes on.
+func TestLockout(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	clock := func() time.Time { return now }
+	guard, err := lockout.New(lockout.Config{Failures: 2, Window: time.Hour, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := make(chan struct{}, 10)
+	a := newAirflow(t, says(201, issued))
+	u := upstream(t, a, directory.UpstreamConfig{Guard: guard, Now: clock}, seven)
+	try := func(name, password string, want legacy.Reason) {
+		t.Helper()
+		if _, err := u.VerifyPassword(t.Context(), name, password); reason(err) != want {
+			t.Errorf("%s, %s: %v, want %q", name, password, err, want)
+		}
+	}
+	answer := func(h http.HandlerFunc) { a.answer.Store(&h) }
+	try("alice", password, "")
+	answer(says(503, ""))
+	for _, guess := range []string{"a", "b", "c"} {
+		try("alice", guess, legacy.SourceUnavailable)
+	}
+	answer(func(w http.ResponseWriter, r *http.Request) { <-release; says(401, "")(w, r) })
+	leaving, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := u.VerifyPassword(leaving, "ALICE", "d"); !errors.Is(err, legacy.ErrUnavailable) {
+		t.Errorf("who leaves gets %v", err)
+	}
+	release <- struct{}{}
+	try("ALICE", "d", legacy.WrongPassword) // the answer that nobody waited for, and a guess again
+	before := a.asked.Load()
+	try("alice", "f", legacy.TooManyFailures)
+	if a.asked.Load() != before {
+		t.Error("Airflow was asked about somebody who is locked out")
+	}
+	answer(says(201, issued))
+	try("alice", password, "")
+	now = now.Add(6 * time.Minute) // asked for again
+	try("alice", password, "")
+	try("alice", "g", legacy.TooManyFailures)
+	now = now.Add(24 * time.Minute)
+	try("alice", "g", "")
+	answer(says(401, ""))
+	try("alice", "h", legacy.WrongPassword) // a good one has filled the bucket
+	try("alice", "i", legacy.WrongPassword)
+	try("alice", "j", legacy.TooManyFailures)
 }
 
 func TestNewUpstream(t *testing.T) {

@@ -12,19 +12,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/jetbridge/jetbridge/legacy"
 	"github.com/jetbridge/jetbridge/legacy/fab"
+	"github.com/jetbridge/jetbridge/legacy/queue"
 	"github.com/jetbridge/jetbridge/legacy/recheck"
 )
 
@@ -44,7 +44,6 @@ const (
 	// rejectedFor is how long a refused password is not asked for again: not as
 	// long as a good one, or a user who was just made would wait for minutes.
 	rejectedFor = 5 * time.Second
-	queueRetry  = 2 * time.Second
 )
 
 // UpstreamConfig is what [Upstream] needs. It is copied.
@@ -66,14 +65,15 @@ type UpstreamConfig struct {
 	// Timeout bounds one exchange, the wait for its turn included. Zero: 10 s,
 	// or Recheck if that is less.
 	Timeout time.Duration
-	// Concurrent bounds the exchanges at a time, Queue those that wait: each
-	// costs Airflow 3 a password hash. Zero: 8 and 64.
+	// Concurrent bounds the exchanges at a time, Queue those that wait, by turns of
+	// the addresses that ask for them: each costs Airflow 3 a password hash. Zero:
+	// 8 and 64.
 	Concurrent, Queue int
 	// Size bounds the accepted passwords that are remembered, as keyed digests.
 	// Zero: 131,072.
 	Size int
-	// Guard is asked before a password is exchanged that is not remembered, and
-	// told what came of it. Nil: none is.
+	// Guard is asked before a password is exchanged, and told what came of it. Nil:
+	// none is.
 	Guard fab.Guard
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -92,9 +92,7 @@ type Upstream struct {
 	verify  func(string) (string, map[string]any, error)
 	secret  [sha256.Size]byte
 	answers *recheck.Cache[legacy.Principal]
-	slots   *semaphore.Weighted
-	inside  atomic.Int64 // exchanges that run or wait
-	most    int64        // bound of inside
+	queue   *queue.Queue
 }
 
 // NewUpstream prepares the exchange; it asks nothing.
@@ -125,10 +123,11 @@ func NewUpstream(cfg UpstreamConfig) (*Upstream, error) {
 		client: http.Client{Transport: cfg.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		guard:  cfg.Guard,
 		verify: cfg.Verify,
-		slots:  semaphore.NewWeighted(int64(cfg.Concurrent)),
-		most:   int64(cfg.Concurrent) + int64(cfg.Queue),
 	}
 	rand.Read(u.secret[:])
+	if u.queue, err = queue.New(queue.Config{Concurrent: cfg.Concurrent, Waiting: cfg.Queue}); err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
 	u.answers, err = recheck.New[legacy.Principal](recheck.Config{
 		Recheck: cfg.Recheck, Rejected: min(rejectedFor, cfg.Recheck), Grace: cfg.OutageGrace, Size: cfg.Size, Timeout: cfg.Timeout, Now: cfg.Now,
 	})
@@ -145,23 +144,37 @@ func (u *Upstream) VerifyPassword(ctx context.Context, username, password string
 		!utf8.ValidString(username) || !utf8.ValidString(password) || strings.ContainsRune(username, 0) {
 		return legacy.Principal{}, legacy.Rejected(legacy.MalformedCredential, nil)
 	}
-	key := u.key(username, password)
-	account, from := accountOf(username), legacy.ClientFrom(ctx)
-	if u.guard == nil || u.guard.Knows(account, from) && u.answers.Holds(key) {
-		return u.judge(ctx, key, username, password)
-	}
-	if err := u.guard.Admit(account, from); err != nil {
-		return legacy.Principal{}, err
-	}
-	p, err := u.judge(ctx, key, username, password)
+	key, account, from := u.key(username, password), accountOf(username), legacy.ClientFrom(ctx)
+	known := u.guard == nil || u.guard.Knows(account, from) && u.answers.Holds(key)
+	var asked bool
+	var said error // by Airflow, if it was asked
+	p, err := u.answers.Get(ctx, key, func(ctx context.Context) (p legacy.Principal, err error) {
+		if asked = true; known {
+			return u.ask(ctx, from, username, password)
+		}
+		settle, err := u.guard.Admit(from, account)
+		if err != nil {
+			return p, err
+		}
+		said = errors.New("nothing was judged")
+		defer func() { settle(said) }() // also when nobody waits any longer
+		p, said = u.ask(ctx, from, username, password)
+		return p, said
+	})
 	switch {
-	case err == nil:
-		u.guard.Passed(account, from)
-	// A verdict that the client did not wait for is reached all the same, and
-	// remembered.
-	case errors.Is(err, legacy.ErrRejected), errors.Is(ctx.Err(), context.Canceled):
-		u.guard.Failed(from, account)
+	case known, err != nil && !errors.Is(err, legacy.ErrRejected):
+		return p, err
+	case asked && said != nil: // the grace of an outage is for who is known
+		return legacy.Principal{}, said
+	case asked:
+		return p, err
 	}
+	// It was known before, or somebody else has asked: a guess all the same.
+	settle, locked := u.guard.Admit(from, account)
+	if locked != nil {
+		return legacy.Principal{}, locked
+	}
+	settle(err)
 	return p, err
 }
 
@@ -178,24 +191,21 @@ func accountOf(username string) string {
 	return strings.Join(strings.Fields(strings.ToLower(bare)), " ")
 }
 
-// judge gives the answer that is remembered, or asks for one.
-func (u *Upstream) judge(ctx context.Context, key, username, password string) (legacy.Principal, error) {
-	return u.answers.Get(ctx, key, func(ctx context.Context) (legacy.Principal, error) {
-		if u.inside.Add(1) > u.most {
-			u.inside.Add(-1)
-			return legacy.Principal{}, legacy.Unavailable(legacy.HashQueueFull, nil, queueRetry)
-		}
-		defer u.inside.Add(-1)
-		if err := u.slots.Acquire(ctx, 1); err != nil {
-			return legacy.Principal{}, unavailable(err)
-		}
-		defer u.slots.Release(1)
-		token, err := u.exchange(ctx, username, password)
-		if err != nil {
-			return legacy.Principal{}, err
-		}
-		return u.principal(username, token)
-	})
+// ask takes the turn of one exchange.
+func (u *Upstream) ask(ctx context.Context, from netip.Addr, username, password string) (legacy.Principal, error) {
+	place, err := u.queue.Enter(from)
+	if err != nil {
+		return legacy.Principal{}, err
+	}
+	defer place.Leave()
+	if err := place.Wait(ctx); err != nil {
+		return legacy.Principal{}, unavailable(err)
+	}
+	token, err := u.exchange(ctx, username, password)
+	if err != nil {
+		return legacy.Principal{}, err
+	}
+	return u.principal(username, token)
 }
 
 // key is the keyed digest under which an answer is remembered.

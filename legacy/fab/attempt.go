@@ -12,10 +12,9 @@ import (
 // was given, which is all there is of somebody unknown, and for the user whom
 // that name leads to, or each address of theirs would be another set of guesses.
 type attempt struct {
-	guard       Guard
+	guard       Guard  // nil: nothing is counted
 	given, user string // folded; both the given one where nobody is found
 	from        netip.Addr
-	hidden      bool // the user is locked out, the given name is not
 }
 
 func (u *Users) attempt(ctx context.Context, username string, r *row, err error) attempt {
@@ -27,39 +26,48 @@ func (u *Users) attempt(ctx context.Context, username string, r *row, err error)
 	return a
 }
 
+// errHidden is a user who is locked out where the given name is not. A client must
+// not be told, or it would learn whose address it has guessed (C-24).
+var errHidden = errors.New("fab: locked out by another name")
+
 // known says whether the user has come from there before.
 func (a attempt) known() bool { return a.guard == nil || a.guard.Knows(a.user, a.from) }
 
-// admit says whether the password may be judged: its error is that of a given
-// name, or an address, that is locked out. Of a user who alone is, a client must
-// not be told, or it would learn whose address it has guessed (C-24): that is
-// hidden.
-func (a *attempt) admit() error {
-	if a.guard == nil {
-		return nil
-	}
-	if err := a.guard.Admit(a.given, a.from); err != nil {
-		return err
-	}
-	a.hidden = a.user != a.given && a.guard.Admit(a.user, a.from) != nil
-	return nil
+// stranger is the same attempt where nobody answers to the given name.
+func (a attempt) stranger() attempt {
+	a.user = a.given
+	return a
 }
 
-// settle tells the guard what came of it. A verdict that the client did not wait
-// for counts as a failure: it is reached all the same, and remembered.
-func (a attempt) settle(ctx context.Context, err error) {
+// admit says whether the password may be judged; settle is told once what came of
+// it. The error is that of a given name, or an address, that is locked out, or
+// errHidden.
+func (a attempt) admit() (settle func(error), err error) {
 	switch {
 	case a.guard == nil:
-	case err == nil:
-		a.guard.Passed(a.user, a.from)
-		if a.given != a.user {
-			a.guard.Passed(a.given, a.from)
-		}
-	case errors.Is(err, legacy.ErrRejected), errors.Is(ctx.Err(), context.Canceled):
-		if a.hidden || a.user == a.given { // of a hidden one nothing was judged
-			a.guard.Failed(a.from, a.given)
-		} else {
-			a.guard.Failed(a.from, a.given, a.user)
-		}
+		return func(error) {}, nil
+	case a.given == a.user:
+		return a.guard.Admit(a.from, a.user)
 	}
+	if settle, err = a.guard.Admit(a.from, a.given, a.user); err == nil {
+		return settle, nil
+	}
+	if settle, alone := a.guard.Admit(a.from, a.given); alone == nil {
+		settle(errHidden)
+		err = errHidden
+	}
+	return nil, err
+}
+
+// count counts a verdict that was there before the attempt.
+func (a attempt) count(verdict error) error {
+	if verdict == nil && a.known() {
+		return nil
+	}
+	settle, err := a.admit()
+	if err != nil {
+		return err
+	}
+	settle(verdict)
+	return verdict
 }

@@ -12,12 +12,11 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/queue"
 )
 
 // What a zero field of HasherConfig means.
@@ -38,9 +37,6 @@ const maxWrong = 4096
 // one or two, of the Werkzeugs that wrote it.
 const maxMethods = 4
 
-// queueRetry is when a client that found the queue full may ask again.
-const queueRetry = 2 * time.Second
-
 // HasherConfig is what a [Hasher] needs. It is copied.
 type HasherConfig struct {
 	// Iterations is the count of a stored PBKDF2 hash that has none:
@@ -50,7 +46,8 @@ type HasherConfig struct {
 	// Concurrent bounds the hashes that are computed at a time. Zero: one less
 	// than GOMAXPROCS, and at least one, so that known clients keep a core.
 	Concurrent int
-	// Queue bounds the hashes that wait to be computed. Zero: 64.
+	// Queue bounds the hashes that wait to be computed, by turns of the addresses
+	// that ask for them; one address may ask for half of them. Zero: 64.
 	Queue int
 	// Known bounds the verified passwords that are remembered. Zero: 131,072.
 	Known int
@@ -65,8 +62,7 @@ type HasherConfig struct {
 // stored hash. No password is kept.
 type Hasher struct {
 	iterations int
-	slots      *semaphore.Weighted
-	queue      int
+	queue      *queue.Queue
 	secret     [sha256.Size]byte
 	right      *lru.Cache[digest, struct{}]
 	wrong      *lru.Cache[digest, struct{}]
@@ -75,7 +71,6 @@ type Hasher struct {
 
 	mu       sync.Mutex
 	running  map[digest]*comparison
-	waiting  int // comparisons without a slot
 	matching func(storedHash, string) (bool, error)
 }
 
@@ -84,10 +79,9 @@ type digest [sha256.Size]byte
 // A comparison is one hash that is being computed, for all who wait for it.
 type comparison struct {
 	waiters int                // guarded by Hasher.mu, as is
-	queued  bool               // waits for a slot
-	giveUp  context.CancelFunc // ends that wait
+	begun   bool               // has a slot
+	giveUp  context.CancelFunc // ends the wait for one
 	done    chan struct{}
-	match   bool
 	err     error
 }
 
@@ -109,11 +103,13 @@ func NewHasher(cfg HasherConfig) (*Hasher, error) {
 		cfg.Known = defaultKnown
 	}
 	h := &Hasher{
-		iterations: cfg.Iterations, slots: semaphore.NewWeighted(int64(cfg.Concurrent)), queue: cfg.Queue,
-		running: map[digest]*comparison{}, matching: storedHash.matches,
+		iterations: cfg.Iterations, running: map[digest]*comparison{}, matching: storedHash.matches,
 	}
 	rand.Read(h.secret[:])
 	var err error
+	if h.queue, err = queue.New(queue.Config{Concurrent: cfg.Concurrent, Waiting: cfg.Queue}); err != nil {
+		return nil, fmt.Errorf("fab: %w", err)
+	}
 	if h.right, err = lru.New[digest, struct{}](cfg.Known); err != nil {
 		return nil, fmt.Errorf("fab: %w", err)
 	}
@@ -129,35 +125,38 @@ func NewHasher(cfg HasherConfig) (*Hasher, error) {
 	return h, nil
 }
 
-// knows says whether password is remembered to be user's, with that stored hash.
-func (h *Hasher) knows(user, password, stored string) bool {
-	_, known := h.right.Get(h.digest(user, password, stored))
-	return known
-}
+// errWrong is a password that does not match.
+var errWrong = legacy.Rejected(legacy.WrongPassword, nil)
 
-// check says whether password is user's, whose stored hash is given. Its error
-// is ErrRejected for a hash that it does not read, ErrUnavailable when the queue
-// is full or ctx ends. A comparison that has begun runs to its end.
-func (h *Hasher) check(ctx context.Context, user, password, stored string) (bool, error) {
-	key := h.digest(user, password, stored)
+// check judges a password of a user whose stored hash is given. What is remembered
+// waits for nothing, and is not counted if it is right and the guard knows the user
+// there. Its error is [legacy.ErrRejected], for a hash that it does not read too,
+// which is not counted; [legacy.ErrUnavailable] when the queue is full or ctx ends;
+// or the attempt's. A comparison that has begun runs to its end, and is counted
+// then: who hangs up has guessed all the same.
+func (h *Hasher) check(ctx context.Context, a attempt, password, stored string) error {
+	key := h.digest(a.user, password, stored)
 	if _, known := h.right.Get(key); known {
-		return true, nil
+		return a.count(nil)
 	}
 	parsed, err := parseHash(stored, h.iterations)
 	if err != nil {
-		return false, legacy.Rejected(legacy.UnknownHashFormat, err)
+		return legacy.Rejected(legacy.UnknownHashFormat, err)
 	}
 	if _, seen := h.methods.Get(parsed.method); !seen {
 		h.methods.Add(parsed.method, storedHash{method: parsed.method, salt: strings.Repeat("x", len(parsed.salt)), derive: parsed.derive})
 	}
-	return h.compare(ctx, key, parsed, password)
+	return h.compare(ctx, a, key, parsed, password)
 }
 
-// waste costs what check does for a user who exists. Its error is ErrUnavailable.
-func (h *Hasher) waste(ctx context.Context, user, password string) error {
-	decoy := h.decoy(user)
-	_, err := h.compare(ctx, h.digest(user, password, decoy.method), decoy, password)
-	return err
+// waste costs and counts what check does for a wrong password of somebody who
+// has one. Its error is never nil.
+func (h *Hasher) waste(ctx context.Context, a attempt, password string) error {
+	decoy := h.decoy(a.given)
+	if err := h.compare(ctx, a, h.digest(a.given, password, decoy.method), decoy, password); err != nil {
+		return err
+	}
+	return errWrong // nothing matches a decoy
 }
 
 // decoy is a hash of one of the methods that stored hashes have. It is the same
@@ -174,54 +173,58 @@ func (h *Hasher) decoy(user string) storedHash {
 	return decoy
 }
 
-func (h *Hasher) compare(ctx context.Context, key digest, stored storedHash, password string) (bool, error) {
+func (h *Hasher) compare(ctx context.Context, a attempt, key digest, stored storedHash, password string) error {
 	if _, known := h.wrong.Get(key); known {
-		return false, nil
+		return a.count(errWrong)
 	}
-	c, err := h.join(key, stored, password)
+	c, first, err := h.join(a, key, stored, password)
 	if err != nil {
-		return false, err
+		return err
 	}
 	select {
 	case <-c.done:
-		return c.match, c.err
 	case <-ctx.Done():
 		h.leave(key, c)
-		return false, legacy.Unavailable(legacy.SourceUnavailable, ctx.Err(), 0)
+		return legacy.Unavailable(legacy.SourceUnavailable, ctx.Err(), 0)
 	}
+	if !first && (c.err == nil || errors.Is(c.err, legacy.ErrRejected)) {
+		return a.count(c.err) // somebody else's attempt has shown it
+	}
+	return c.err
 }
 
-// join gives the comparison of that key, which begins with the first who asks.
-func (h *Hasher) join(key digest, stored storedHash, password string) (*comparison, error) {
+// join gives the comparison of that key. It begins with the first who asks, and
+// is that one's attempt.
+func (h *Hasher) join(a attempt, key digest, stored storedHash, password string) (c *comparison, first bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c, ok := h.running[key]; ok {
 		c.waiters++
-		return c, nil
+		return c, false, nil
 	}
-	free := h.slots.TryAcquire(1)
-	if !free && h.waiting >= h.queue {
-		return nil, legacy.Unavailable(legacy.HashQueueFull, nil, queueRetry)
+	settle, err := a.admit()
+	if err != nil {
+		return nil, false, err
 	}
-	queued, giveUp := context.WithCancel(context.Background())
-	c := &comparison{waiters: 1, queued: !free, giveUp: giveUp, done: make(chan struct{})}
+	place, err := h.queue.Enter(a.from)
+	if err != nil {
+		settle(err)
+		return nil, false, err
+	}
+	ctx, giveUp := context.WithCancel(context.Background())
+	c = &comparison{waiters: 1, giveUp: giveUp, done: make(chan struct{})}
 	h.running[key] = c
-	if c.queued {
-		h.waiting++
-	}
 	go func() {
 		defer close(c.done)
 		defer giveUp()
+		defer func() { settle(c.err) }()
 		defer h.forget(key, c)
-		if !free {
-			if c.err = h.await(queued, c); c.err != nil {
-				return
-			}
+		defer place.Leave()
+		if c.err = h.await(ctx, place, c); c.err == nil {
+			c.err = h.finish(key, stored, password)
 		}
-		defer h.slots.Release(1)
-		c.match, c.err = h.finish(key, stored, password)
 	}()
-	return c, nil
+	return c, true, nil
 }
 
 // leave takes one waiter away. With the last one goes a comparison that still
@@ -229,41 +232,44 @@ func (h *Hasher) join(key digest, stored storedHash, password string) (*comparis
 func (h *Hasher) leave(key digest, c *comparison) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if c.waiters--; c.waiters == 0 && c.queued {
+	if c.waiters--; c.waiters == 0 && !c.begun {
 		c.giveUp()
 		delete(h.running, key) // who comes now begins anew
 	}
 }
 
 // await waits for a slot.
-func (h *Hasher) await(ctx context.Context, c *comparison) error {
-	err := h.slots.Acquire(ctx, 1)
+func (h *Hasher) await(ctx context.Context, place *queue.Place, c *comparison) error {
+	err := place.Wait(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.waiting--
-	c.queued = false
+	if c.waiters == 0 { // its turn came as the last of them left
+		err = context.Canceled
+	}
 	if err != nil {
 		return legacy.Unavailable(legacy.SourceUnavailable, err, 0)
 	}
+	c.begun = true
 	return nil
 }
 
 // finish computes the hash, and remembers what came of it.
-func (h *Hasher) finish(key digest, stored storedHash, password string) (match bool, err error) {
+func (h *Hasher) finish(key digest, stored storedHash, password string) (err error) {
 	defer func() {
 		if recover() != nil { // nobody above this goroutine would
-			match, err = false, errors.New("fab: panic while hashing")
+			err = errors.New("fab: panic while hashing")
 		}
 	}()
-	match, err = h.matching(stored, password)
+	match, err := h.matching(stored, password)
 	switch {
 	case err != nil:
+		return err
 	case match:
 		h.right.Add(key, struct{}{})
-	default:
-		h.wrong.Add(key, struct{}{})
+		return nil
 	}
-	return match, err
+	h.wrong.Add(key, struct{}{})
+	return errWrong
 }
 
 func (h *Hasher) forget(key digest, c *comparison) {

@@ -3,6 +3,7 @@ package fab
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"runtime"
 	"strconv"
 	"sync"
@@ -44,24 +45,41 @@ func newBench(t *testing.T, cfg HasherConfig) *bench {
 	return b
 }
 
+// by is an attempt of somebody at no address, whom nobody counts.
+func by(account string) attempt { return attempt{given: account, user: account} }
+
+// says gives an error's reason; empty for nil.
+func says(err error) legacy.Reason {
+	var r *legacy.Refusal
+	if errors.As(err, &r) {
+		return r.Reason
+	}
+	if err != nil {
+		return "fault"
+	}
+	return ""
+}
+
 func TestHashesAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, HasherConfig{Concurrent: 2, Queue: 10})
 		var wg sync.WaitGroup
 		for i := range 12 {
 			wg.Go(func() {
-				if _, err := b.check(t.Context(), "u", strconv.Itoa(i), stored); err != nil {
+				a := by("u")
+				a.from = netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 3)})
+				if err := b.check(t.Context(), a, strconv.Itoa(i), stored); says(err) != legacy.WrongPassword {
 					t.Error(err)
 				}
 			})
 		}
 		synctest.Wait()
-		_, err := b.check(t.Context(), "u", "one too many", stored)
+		err := b.check(t.Context(), by("u"), "one too many", stored)
 		var r *legacy.Refusal
 		if !errors.As(err, &r) || !errors.Is(err, legacy.ErrUnavailable) || r.Reason != legacy.HashQueueFull || r.RetryAfter <= 0 {
 			t.Errorf("a full queue says %v", err)
 		}
-		if err := b.waste(t.Context(), "nobody", "x"); !errors.Is(err, legacy.ErrUnavailable) {
+		if err := b.waste(t.Context(), by("nobody"), "x"); !errors.Is(err, legacy.ErrUnavailable) {
 			t.Errorf("a full queue says %v to somebody unknown", err)
 		}
 		close(b.release)
@@ -75,8 +93,13 @@ func TestHashesAtATime(t *testing.T) {
 func TestDefaultLeavesACore(t *testing.T) {
 	b := newBench(t, HasherConfig{})
 	want := max(1, runtime.GOMAXPROCS(0)-1)
-	if !b.slots.TryAcquire(int64(want)) || b.slots.TryAcquire(1) {
-		t.Errorf("not %d slots", want)
+	for range want + 1 {
+		if _, err := b.queue.Enter(netip.Addr{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.Running() != want || b.Waiting() != 1 {
+		t.Errorf("%d run and %d wait, not %d and 1", b.Running(), b.Waiting(), want)
 	}
 }
 
@@ -85,13 +108,13 @@ func TestOneHash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, test := range []struct {
 			password string
-			want     bool
-		}{{"secret", true}, {"wrong", false}} {
+			want     legacy.Reason
+		}{{"secret", ""}, {"wrong", legacy.WrongPassword}} {
 			b := newBench(t, HasherConfig{})
 			var wg sync.WaitGroup
 			ask := func() {
-				if got, err := b.check(t.Context(), "u", test.password, stored); got != test.want || err != nil {
-					t.Errorf("%s: %t, %v", test.password, got, err)
+				if err := b.check(t.Context(), by("u"), test.password, stored); says(err) != test.want {
+					t.Errorf("%s: %v", test.password, err)
 				}
 			}
 			for range 10 {
@@ -105,7 +128,7 @@ func TestOneHash(t *testing.T) {
 				t.Errorf("%s: %d hashes", test.password, n)
 			}
 			for _, other := range [][3]string{{"v", test.password, stored}, {"u", test.password + "x", stored}, {"u", test.password, stored + "0"}, {"us", test.password[1:], stored}} {
-				b.check(t.Context(), other[0], other[1], other[2])
+				b.check(t.Context(), by(other[0]), other[1], other[2])
 			}
 			if n := b.begun.Load(); n != 5 {
 				t.Errorf("%s: other user, password or stored hash: %d hashes", test.password, n)
@@ -123,7 +146,7 @@ func TestLeaving(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, user := range []string{"begun", "queued", "queued"} {
 			wg.Go(func() {
-				if _, err := b.check(leaving, user, "secret", stored); !errors.Is(err, legacy.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+				if err := b.check(leaving, by(user), "secret", stored); !errors.Is(err, legacy.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 					t.Errorf("%s: %v", user, err)
 				}
 			})
@@ -134,15 +157,15 @@ func TestLeaving(t *testing.T) {
 		synctest.Wait()
 		// The queue has room again, for the same question too.
 		wg.Go(func() {
-			if got, err := b.check(t.Context(), "queued", "secret", stored); !got || err != nil {
-				t.Errorf("asked anew: %t, %v", got, err)
+			if err := b.check(t.Context(), by("queued"), "secret", stored); err != nil {
+				t.Errorf("asked anew: %v", err)
 			}
 		})
 		synctest.Wait()
 		close(b.release)
 		wg.Wait()
-		if got, err := b.check(t.Context(), "begun", "secret", stored); !got || err != nil {
-			t.Errorf("begun: %t, %v", got, err)
+		if err := b.check(t.Context(), by("begun"), "secret", stored); err != nil {
+			t.Errorf("begun: %v", err)
 		}
 		if n := b.begun.Load(); n != 2 {
 			t.Errorf("%d hashes, want 2", n)
@@ -167,7 +190,7 @@ func TestDecoy(t *testing.T) {
 		t.Helper()
 		before := len(methods)
 		for range 2 { // as a wrong password is, remembered
-			h.waste(t.Context(), user, strconv.Itoa(try))
+			h.waste(t.Context(), by(user), strconv.Itoa(try))
 		}
 		if try++; len(methods) != before+1 {
 			t.Fatalf("%d hashes for one password", len(methods)-before)
@@ -178,20 +201,20 @@ func TestDecoy(t *testing.T) {
 	if got := cost("nobody"); got != "scrypt:32768:8:1" {
 		t.Errorf("before any hash was seen: %s", got)
 	}
-	h.check(t.Context(), "u", "x", stored)
+	h.check(t.Context(), by("u"), "x", stored)
 	if got := cost("nobody"); got != dear {
 		t.Errorf("after one method was seen: %s", got)
 	}
 
 	// Of two methods each user has one, whoever logged in last.
-	h.check(t.Context(), "v", "x", cheap+"$s$00")
+	h.check(t.Context(), by("v"), "x", cheap+"$s$00")
 	users := map[string]int{}
 	for i := range 64 {
 		name := "nobody" + strconv.Itoa(i)
 		first := cost(name)
-		h.check(t.Context(), "u", name, stored)
+		h.check(t.Context(), by("u"), name, stored)
 		second := cost(name)
-		h.check(t.Context(), "v", name, cheap+"$s$00")
+		h.check(t.Context(), by("v"), name, cheap+"$s$00")
 		if third := cost(name); second != first || third != first {
 			t.Errorf("%s costs %s, then %s, then %s", name, first, second, third)
 		}
@@ -203,7 +226,7 @@ func TestDecoy(t *testing.T) {
 
 	// Not so many methods as a table may hold are kept.
 	for i := range 2 * maxMethods {
-		h.check(t.Context(), "w", "x", "pbkdf2:sha1:"+strconv.Itoa(i+1)+"$s$00")
+		h.check(t.Context(), by("w"), "x", "pbkdf2:sha1:"+strconv.Itoa(i+1)+"$s$00")
 	}
 	if n := h.methods.Len(); n != maxMethods {
 		t.Errorf("%d methods are kept, want %d", n, maxMethods)
@@ -214,12 +237,12 @@ func TestDecoy(t *testing.T) {
 func TestGuessing(t *testing.T) {
 	b := newBench(t, HasherConfig{Known: 1})
 	close(b.release)
-	b.check(t.Context(), "u", "secret", stored)
+	b.check(t.Context(), by("u"), "secret", stored)
 	for i := range maxWrong + 1 {
-		b.check(t.Context(), "u", strconv.Itoa(i), stored)
+		b.check(t.Context(), by("u"), strconv.Itoa(i), stored)
 	}
 	before := b.begun.Load()
-	b.check(t.Context(), "u", "secret", stored)
+	b.check(t.Context(), by("u"), "secret", stored)
 	if b.begun.Load() != before || b.wrong.Len() != maxWrong {
 		t.Errorf("hashed again, or %d wrong ones are kept", b.wrong.Len())
 	}
@@ -232,8 +255,8 @@ func TestPanicRefuses(t *testing.T) {
 	}
 	h.matching = func(storedHash, string) (bool, error) { panic("secret") }
 	for range 2 { // the slot is free again
-		if ok, err := h.check(t.Context(), "u", "secret", stored); ok || err == nil {
-			t.Errorf("%t, %v", ok, err)
+		if err := h.check(t.Context(), by("u"), "secret", stored); says(err) != "fault" {
+			t.Errorf("%v", err)
 		}
 	}
 }
@@ -244,8 +267,8 @@ func BenchmarkKnown(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if ok, err := h.check(b.Context(), "u", "secret", stored); !ok || err != nil {
-			b.Fatal(ok, err)
+		if err := h.check(b.Context(), by("u"), "secret", stored); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
@@ -270,8 +293,8 @@ func BenchmarkFirst(b *testing.B) {
 			b.Fatal(err)
 		}
 		for i := 0; b.Loop(); i++ {
-			if ok, err := h.check(b.Context(), strconv.Itoa(i), "wrong", whole); ok || err != nil {
-				b.Fatal(ok, err)
+			if err := h.check(b.Context(), by(strconv.Itoa(i)), "wrong", whole); says(err) != legacy.WrongPassword {
+				b.Fatal(err)
 			}
 		}
 	})

@@ -2,14 +2,12 @@ package fab
 
 // Running is how many hashes are being computed now.
 func (h *Hasher) Running() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.running) - h.waiting
+	running, _ := h.queue.Load()
+	return running
 }
 
 // Waiting is how many hashes wait to be computed.
 func (h *Hasher) Waiting() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.waiting
+	_, waiting := h.queue.Load()
+	return waiting
 }

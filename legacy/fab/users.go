@@ -59,8 +59,8 @@ type Config struct {
 	// OutageGrace is how much longer than Recheck known users go on while the
 	// database cannot be asked. Zero: not at all.
 	OutageGrace time.Duration
-	// Guard is asked before a password is compared that is not remembered to be
-	// right, and told what came of it. Nil: none is.
+	// Guard is asked before a password is compared, and told what came of it. Nil:
+	// none is.
 	Guard Guard
 	// Size bounds the users that are remembered. Zero: 131,072.
 	Size int
@@ -69,12 +69,12 @@ type Config struct {
 }
 
 // A Guard counts failures, of the name that a client gave and of the user whom
-// it leads to (package lockout).
+// it leads to (package lockout). What it admits is settled once, with what came of
+// it: nil, [legacy.ErrRejected], or another error when nothing was judged. What is
+// remembered to be right is not counted where the guard knows the user.
 type Guard interface {
 	Knows(account string, from netip.Addr) bool
-	Admit(account string, from netip.Addr) error
-	Failed(from netip.Addr, accounts ...string)
-	Passed(account string, from netip.Addr)
+	Admit(from netip.Addr, accounts ...string) (settle func(error), err error)
 }
 
 // Users are the rows of ab_user. They are safe for concurrent use.
@@ -139,44 +139,40 @@ func (u *Users) VerifyPassword(ctx context.Context, username, password string) (
 	if err != nil && !errors.Is(err, legacy.ErrRejected) {
 		return legacy.Principal{}, err
 	}
-	try := u.attempt(ctx, username, r, err)
-	if err == nil && r.user.Active && r.password != "" && try.known() && u.hasher.knows(r.user.Name, password, r.password) {
-		return r.principal(), nil
-	}
-	if locked := try.admit(); locked != nil {
-		return legacy.Principal{}, locked
-	}
-	switch {
-	case try.hidden:
-		err = legacy.Rejected(legacy.TooManyFailures, nil)
-	case err == nil:
-		err = u.compare(ctx, r, password)
+	a := u.attempt(ctx, username, r, err)
+	if err == nil {
+		err = u.compare(ctx, a, r, password)
 	}
 	if errors.Is(err, legacy.ErrRejected) && !hasReason(err, legacy.WrongPassword) {
-		if busy := u.hasher.waste(ctx, fold(username), password); busy != nil {
-			err = busy
-		}
+		err = u.waste(ctx, a, password, err)
 	}
-	try.settle(ctx, err)
+	if errors.Is(err, errHidden) {
+		err = u.waste(ctx, a.stranger(), password, legacy.Rejected(legacy.TooManyFailures, nil))
+	}
 	if err != nil {
 		return legacy.Principal{}, err
 	}
 	return r.principal(), nil
 }
 
+// waste gives the refusal once it has cost and counted what a wrong password does,
+// or why it could not.
+func (u *Users) waste(ctx context.Context, a attempt, password string, refusal error) error {
+	if err := u.hasher.waste(ctx, a, password); !errors.Is(err, legacy.ErrRejected) {
+		return err
+	}
+	return refusal
+}
+
 // compare judges the password of a user who is there.
-func (u *Users) compare(ctx context.Context, r *row, password string) error {
+func (u *Users) compare(ctx context.Context, a attempt, r *row, password string) error {
 	switch {
 	case !r.user.Active:
 		return legacy.Rejected(legacy.InactiveUser, nil)
 	case r.password == "":
 		return legacy.Rejected(legacy.NoPassword, nil)
 	}
-	match, err := u.hasher.check(ctx, r.user.Name, password, r.password)
-	if err == nil && !match {
-		err = legacy.Rejected(legacy.WrongPassword, nil)
-	}
-	return err
+	return u.hasher.check(ctx, a, password, r.password)
 }
 
 func (r *row) principal() legacy.Principal {

@@ -4,9 +4,9 @@
 // A [Guard] has a bucket for each of them, full at first. A failure takes one
 // out, and one comes back every window/failures; while a bucket is empty nothing
 // is judged. So after a burst of failures there is one more guess every so often,
-// and a lock-out ends by itself. Guesses that were judged at once may be more than
-// a bucket held: it then owes them, and the lock-out is that much longer. A proof
-// that holds fills its account's bucket.
+// and a lock-out ends by itself. What is being judged is held against the bucket
+// until it is settled, so that no more are judged at once than one after another.
+// A proof that holds fills its account's bucket.
 //
 // Accounts are the caller's canonical names: whatever spellings lead to one
 // account must be one name here, and a name that nobody has is counted like any
@@ -24,6 +24,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -51,19 +53,21 @@ type Config struct {
 
 // A Guard counts failures. Nil counts none. It is safe for concurrent use.
 type Guard struct {
-	now       func() time.Time
+	now    func() time.Time
+	passed *lru.Cache[uint64, struct{}] // digests of places
+	seed   maphash.Seed
+
+	mu        sync.Mutex
 	accounts  *buckets[string]
 	addresses *buckets[netip.Prefix]
-	passed    *lru.Cache[uint64, struct{}] // digests of places
-	seed      maphash.Seed
 }
 
 // place is a digest of an account and where its proof has held.
-func (g *Guard) place(account string, from netip.Addr) uint64 {
+func (g *Guard) place(account string, network netip.Prefix) uint64 {
 	return maphash.Comparable(g.seed, struct {
 		string
 		netip.Prefix
-	}{account, network(from)})
+	}{account, network})
 }
 
 // New makes a Guard that has seen no failure.
@@ -89,7 +93,7 @@ func New(cfg Config) (*Guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lockout: %w", err)
 	}
-	return &Guard{cfg.Now, accounts, addresses, passed, maphash.MakeSeed()}, nil
+	return &Guard{now: cfg.Now, passed: passed, seed: maphash.MakeSeed(), accounts: accounts, addresses: addresses}, nil
 }
 
 // Knows says whether a proof of the account has held from there. True where
@@ -98,46 +102,54 @@ func (g *Guard) Knows(account string, from netip.Addr) bool {
 	if g == nil || g.accounts == nil && g.addresses == nil {
 		return true
 	}
-	_, known := g.passed.Get(g.place(account, from))
+	_, known := g.passed.Get(g.place(account, legacy.Network(from)))
 	return known
 }
 
-// Admit says whether a proof may be judged. Its error is [legacy.ErrLockedOut]
-// with the time after which it may; it does not say which of the two is locked.
-func (g *Guard) Admit(account string, from netip.Addr) error {
-	if g == nil {
-		return nil
-	}
-	now := g.now()
-	wait := max(g.accounts.wait(account, now), g.addresses.wait(network(from), now))
-	if wait > 0 {
-		return legacy.LockedOut(wait)
-	}
-	return nil
-}
-
-// Failed counts a proof that did not hold, and one whose verdict nobody waited
-// for: whoever hangs up may come back for it.
+// Admit says whether a proof may be judged, for whoever it is: they may have
+// several names that count. Its error is [legacy.ErrLockedOut] with the time after
+// which it may; it does not say whether a name is locked out or the address.
 //
-// Whoever it was for may have several names that count.
-func (g *Guard) Failed(from netip.Addr, accounts ...string) {
-	if g != nil {
-		now := g.now()
-		for _, account := range accounts {
-			g.accounts.take(account, now)
+// Without an error settle must be called once, with what came of it: nil for a
+// proof that holds, [legacy.ErrRejected] for one that does not; with any other
+// error nothing was judged, and nothing is counted. Until then the proof counts
+// as a failure, or many at once would be judged where one may be.
+func (g *Guard) Admit(from netip.Addr, accounts ...string) (settle func(error), err error) {
+	if g == nil {
+		return func(error) {}, nil
+	}
+	network := legacy.Network(from)
+	accounts = slices.Clone(accounts)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	wait := g.addresses.wait(network, now)
+	for _, account := range accounts {
+		wait = max(wait, g.accounts.wait(account, now))
+	}
+	if wait > 0 {
+		return nil, legacy.LockedOut(wait)
+	}
+	held := make([]*bucket, len(accounts))
+	for i, account := range accounts {
+		held[i] = g.accounts.hold(account)
+	}
+	address := g.addresses.hold(network)
+	return func(verdict error) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		now, failed := g.now(), errors.Is(verdict, legacy.ErrRejected)
+		for i, account := range accounts {
+			if verdict == nil { // its owner is here, and known from now on
+				g.accounts.refill(held[i])
+				g.passed.Add(g.place(account, network), struct{}{})
+			}
+			g.accounts.settle(account, held[i], failed, now)
 		}
-		g.addresses.take(network(from), now)
-	}
-}
-
-// Passed forgets the account's failures: its owner is here, and known from now
-// on. Those of the address stay, or a guesser with an account of his own could
-// begin anew at will.
-func (g *Guard) Passed(account string, from netip.Addr) {
-	if g != nil {
-		g.accounts.forget(account)
-		g.passed.Add(g.place(account, from), struct{}{})
-	}
+		// What the address has failed at stays, or a guesser with an account of
+		// his own could begin anew at will.
+		g.addresses.settle(network, address, failed, now)
+	}, nil
 }
 
 // Locked counts what is locked out now.
@@ -145,35 +157,30 @@ func (g *Guard) Locked() (accounts, addresses int) {
 	if g == nil {
 		return 0, 0
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	now := g.now()
 	return g.accounts.empty(now), g.addresses.empty(now)
-}
-
-// network is what counts as one address: an IPv6 host has a whole /64.
-func network(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a = a.Unmap(); a.Is6() {
-		bits = 64
-	}
-	p, err := a.WithZone("").Prefix(bits)
-	if err != nil { // no address: all who have none are one
-		return netip.Prefix{}
-	}
-	return p
 }
 
 // buckets are what has failed lately. Nil holds none, and nothing fails.
 type buckets[K comparable] struct {
 	limit rate.Limit
 	burst int
-	known *lru.Cache[K, *rate.Limiter]
+	known *lru.Cache[K, *bucket]
+}
+
+// A bucket has a token for each failure that is left; some may be held.
+type bucket struct {
+	tokens *rate.Limiter
+	held   int
 }
 
 func newBuckets[K comparable](failures int, window time.Duration, size int) (*buckets[K], error) {
 	if failures == 0 {
 		return nil, nil
 	}
-	known, err := lru.New[K, *rate.Limiter](size)
+	known, err := lru.New[K, *bucket](size)
 	if err != nil {
 		return nil, fmt.Errorf("lockout: %w", err)
 	}
@@ -185,35 +192,47 @@ func (b *buckets[K]) wait(key K, now time.Time) time.Duration {
 	if b == nil {
 		return 0
 	}
-	bucket, ok := b.known.Get(key)
+	k, ok := b.known.Get(key)
 	if !ok {
 		return 0
 	}
-	if missing := 1 - bucket.TokensAt(now); missing > 0 {
+	if missing := 1 + float64(k.held) - k.tokens.TokensAt(now); missing > 0 {
 		return time.Duration(missing / float64(b.limit) * float64(time.Second))
 	}
 	return 0
 }
 
-func (b *buckets[K]) take(key K, now time.Time) {
+// hold keeps one token back until it is settled what becomes of it.
+func (b *buckets[K]) hold(key K) *bucket {
+	if b == nil {
+		return nil
+	}
+	k, ok := b.known.Get(key)
+	if !ok {
+		k = &bucket{tokens: rate.NewLimiter(b.limit, b.burst)}
+		b.known.Add(key, k)
+	}
+	k.held++
+	return k
+}
+
+func (b *buckets[K]) refill(k *bucket) {
+	if b != nil {
+		k.tokens = rate.NewLimiter(b.limit, b.burst)
+	}
+}
+
+// settle takes the token that was held, or puts it back. What is full again need
+// not be remembered.
+func (b *buckets[K]) settle(key K, k *bucket, failed bool, now time.Time) {
 	if b == nil {
 		return
 	}
-	bucket, ok := b.known.Get(key)
-	if !ok {
-		// Two at once may both find none; the one that is kept counts both.
-		fresh := rate.NewLimiter(b.limit, b.burst)
-		if old, found, _ := b.known.PeekOrAdd(key, fresh); found {
-			bucket = old
-		} else {
-			bucket = fresh
-		}
+	k.held--
+	if failed {
+		k.tokens.AllowN(now, 1)
 	}
-	bucket.ReserveN(now, 1) // may go into debt
-}
-
-func (b *buckets[K]) forget(key K) {
-	if b != nil {
+	if current, ok := b.known.Peek(key); ok && current == k && k.held == 0 && k.tokens.TokensAt(now) >= float64(b.burst) {
 		b.known.Remove(key)
 	}
 }
@@ -223,8 +242,8 @@ func (b *buckets[K]) empty(now time.Time) int {
 		return 0
 	}
 	n := 0
-	for _, bucket := range b.known.Values() {
-		if bucket.TokensAt(now) < 1 {
+	for _, k := range b.known.Values() {
+		if k.tokens.TokensAt(now) < 1 {
 			n++
 		}
 	}

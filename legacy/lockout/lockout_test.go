@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +36,10 @@ func newGuard(t *testing.T, cfg lockout.Config) (*lockout.Guard, *clock) {
 // locked wants the account locked out at the address, for so long.
 func locked(t *testing.T, g *lockout.Guard, account string, from netip.Addr, want time.Duration) {
 	t.Helper()
-	err := g.Admit(account, from)
+	settle, err := g.Admit(from, account)
+	if err == nil {
+		settle(errors.New("nothing was judged"))
+	}
 	var r *legacy.Refusal
 	switch {
 	case want == 0 && err != nil:
@@ -45,13 +49,31 @@ func locked(t *testing.T, g *lockout.Guard, account string, from netip.Addr, wan
 	}
 }
 
+func fail(t *testing.T, g *lockout.Guard, account string, from netip.Addr) {
+	t.Helper()
+	settled(t, g, account, from, legacy.Rejected(legacy.WrongPassword, nil))
+}
+
+func pass(t *testing.T, g *lockout.Guard, account string, from netip.Addr) {
+	t.Helper()
+	settled(t, g, account, from, nil)
+}
+
+func settled(t *testing.T, g *lockout.Guard, account string, from netip.Addr, verdict error) {
+	t.Helper()
+	settle, err := g.Admit(from, account)
+	if err != nil {
+		t.Fatalf("%s from %s: %v", account, from, err)
+	}
+	settle(verdict)
+}
+
 // TestAccount: after the bound an account is locked wherever one comes from, one
 // more guess comes back every so often, and its owner's proof ends it.
 func TestAccount(t *testing.T) {
 	g, clock := newGuard(t, lockout.Config{Failures: 3, Window: time.Minute})
 	for range 3 {
-		locked(t, g, "alice", here, 0)
-		g.Failed(here, "alice")
+		fail(t, g, "alice", here)
 	}
 	locked(t, g, "alice", here, 20*time.Second)
 	locked(t, g, "alice", there, 20*time.Second)
@@ -63,10 +85,15 @@ func TestAccount(t *testing.T) {
 	locked(t, g, "alice", here, time.Second)
 	clock.now = clock.now.Add(time.Second)
 	locked(t, g, "alice", here, 0)
-	g.Failed(here, "alice")
+	fail(t, g, "alice", here)
 	locked(t, g, "alice", here, 20*time.Second)
-	g.Passed("alice", here)
-	locked(t, g, "alice", here, 0)
+	clock.now = clock.now.Add(20 * time.Second)
+	pass(t, g, "alice", there)
+	for range 3 {
+		fail(t, g, "alice", here)
+	}
+	locked(t, g, "alice", here, 20*time.Second)
+	clock.now = clock.now.Add(time.Minute)
 	if accounts, _ := g.Locked(); accounts != 0 {
 		t.Errorf("locked: %d", accounts)
 	}
@@ -76,19 +103,19 @@ func TestAccount(t *testing.T) {
 // others are not; a /64 is one address, and a proof that holds changes nothing.
 func TestAddress(t *testing.T) {
 	g, clock := newGuard(t, lockout.Config{Failures: 3, AddressFailures: 4, Window: time.Minute})
-	for i := range 4 {
-		g.Failed(here, fmt.Sprint("user", i))
+	for i := range 3 {
+		fail(t, g, fmt.Sprint("user", i), here)
 	}
+	pass(t, g, "anybody", here)
+	fail(t, g, "user3", here)
 	locked(t, g, "anybody", here, 15*time.Second)
 	locked(t, g, "anybody", netip.MustParseAddr("::ffff:192.0.2.1"), 15*time.Second)
 	locked(t, g, "anybody", there, 0)
-	g.Passed("anybody", here)
-	locked(t, g, "anybody", here, 15*time.Second)
 	clock.now = clock.now.Add(time.Minute)
 	locked(t, g, "anybody", here, 0)
 
 	for i := range 4 {
-		g.Failed(netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i+1)), fmt.Sprint("user", i))
+		fail(t, g, fmt.Sprint("user", i), netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i+1)))
 	}
 	locked(t, g, "anybody", netip.MustParseAddr("2001:db8::99"), 15*time.Second)
 	locked(t, g, "anybody", netip.MustParseAddr("2001:db8:0:1::99"), 0)
@@ -98,7 +125,7 @@ func TestAddress(t *testing.T) {
 func TestBounds(t *testing.T) {
 	g, _ := newGuard(t, lockout.Config{Failures: 1, AddressFailures: 1_000_000, Window: time.Minute, Size: 10})
 	for i := range 100 {
-		g.Failed(here, fmt.Sprint("user", i))
+		fail(t, g, fmt.Sprint("user", i), here)
 	}
 	if accounts, _ := g.Locked(); accounts != 10 {
 		t.Errorf("%d accounts are counted", accounts)
@@ -109,10 +136,10 @@ func TestBounds(t *testing.T) {
 	off, _ := newGuard(t, lockout.Config{Window: time.Minute})
 	for _, g := range []*lockout.Guard{off, nil} {
 		for range 100 {
-			g.Failed(here, "alice")
+			fail(t, g, "alice", here)
 		}
 		locked(t, g, "alice", here, 0)
-		g.Passed("alice", here)
+		pass(t, g, "alice", there)
 		if accounts, addresses := g.Locked(); accounts+addresses > 0 {
 			t.Error("something is counted")
 		}
@@ -124,32 +151,80 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestManyAtOnce: no failure is lost to another that comes at the same time.
-func TestManyAtOnce(t *testing.T) {
-	g, _ := newGuard(t, lockout.Config{Failures: 64, Window: time.Hour})
-	var all sync.WaitGroup
-	for range 64 {
-		all.Go(func() { g.Failed(here, "alice") })
+// TestHeld: what is being judged counts as a failure until it is known to be none,
+// whatever becomes of those who were admitted beside it.
+func TestHeld(t *testing.T) {
+	g, clock := newGuard(t, lockout.Config{Failures: 2, AddressFailures: 3, Window: time.Minute})
+	admit := func(account string) func(error) {
+		t.Helper()
+		settle, err := g.Admit(here, account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return settle
 	}
-	all.Wait()
-	if g.Admit("alice", here) == nil {
-		t.Error("64 failures at once are fewer than 64")
-	}
+	first, second := admit("alice"), admit("alice")
+	locked(t, g, "alice", there, 30*time.Second)
+	third := admit("bob")
+	locked(t, g, "carol", here, 20*time.Second)
+
+	second(legacy.Unavailable(legacy.HashQueueFull, nil, 0)) // puts back what it held
+	locked(t, g, "alice", there, 0)
+	locked(t, g, "carol", here, 0)
+	third(nil)
+	first(legacy.Rejected(legacy.WrongPassword, nil))
+	fail(t, g, "alice", here)
+	locked(t, g, "alice", there, 30*time.Second)
+	fail(t, g, "carol", here)
+	locked(t, g, "bob", here, 20*time.Second)
+
+	// A proof that holds forgets what failed, not what is held.
+	clock.now = clock.now.Add(time.Minute)
+	first, second = admit("alice"), admit("alice")
+	first(nil)
+	fail(t, g, "alice", here)
+	locked(t, g, "alice", there, 30*time.Second)
+	second(nil)
+	locked(t, g, "alice", there, 0)
 }
 
-// TestDebt: guesses that were admitted together cost what they were, and no more
-// are judged in the long run than come back.
-func TestDebt(t *testing.T) {
-	g, clock := newGuard(t, lockout.Config{Failures: 3, Window: time.Minute})
-	for range 8 {
-		locked(t, g, "alice", here, 0)
+// TestManyAtOnce: of those who come at the same time as many are judged as may
+// fail, and no failure is lost.
+func TestManyAtOnce(t *testing.T) {
+	g, _ := newGuard(t, lockout.Config{Failures: 10, Window: time.Hour})
+	var all sync.WaitGroup
+	var judged atomic.Int32
+	for range 64 {
+		all.Go(func() {
+			if settle, err := g.Admit(here, "alice"); err == nil {
+				judged.Add(1)
+				settle(legacy.Rejected(legacy.WrongPassword, nil))
+			}
+		})
 	}
-	for range 8 {
-		g.Failed(here, "alice")
+	all.Wait()
+	if judged.Load() != 10 {
+		t.Errorf("%d of 64 were judged", judged.Load())
 	}
-	locked(t, g, "alice", here, 120*time.Second) // five owed, and one
-	clock.now = clock.now.Add(119 * time.Second)
-	locked(t, g, "alice", here, time.Second)
+	locked(t, g, "alice", here, 6*time.Minute)
+}
+
+// TestSeveralNames: each name of somebody's counts, and one that is locked out is
+// enough.
+func TestSeveralNames(t *testing.T) {
+	g, _ := newGuard(t, lockout.Config{Failures: 2, AddressFailures: 10, Window: time.Minute})
+	both := func() (func(error), error) { return g.Admit(here, "alice@example.com", "alice") }
+	settle, err := both()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(legacy.Rejected(legacy.WrongPassword, nil))
+	fail(t, g, "alice", there)
+	locked(t, g, "alice", there, 30*time.Second)
+	locked(t, g, "alice@example.com", there, 0)
+	if _, err := both(); !errors.Is(err, legacy.ErrLockedOut) {
+		t.Errorf("one of two is locked out: %v", err)
+	}
 }
 
 // TestKnows: an account is known where its proof has held, a /64 at a time, and
@@ -157,8 +232,8 @@ func TestDebt(t *testing.T) {
 func TestKnows(t *testing.T) {
 	g, _ := newGuard(t, lockout.Config{Failures: 3, Window: time.Minute})
 	six := netip.MustParseAddr("2001:db8::1")
-	g.Passed("alice", here)
-	g.Passed("alice", six)
+	pass(t, g, "alice", here)
+	pass(t, g, "alice", six)
 	for _, c := range []struct {
 		account string
 		from    netip.Addr
