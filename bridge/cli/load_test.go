@@ -32,8 +32,12 @@ type load struct {
 const loadLimit = 100_000
 
 func loadCmd(ts *testscript.TestScript, neg bool, args []string) {
+	again := len(args) > 0 && args[0] == "-again"
+	if again {
+		args = args[1:]
+	}
 	if len(args) < 3 {
-		ts.Fatalf("usage: load N METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value']")
+		ts.Fatalf("usage: load [-again] N METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value']")
 	}
 	s := storyOf(ts)
 	n, err := strconv.Atoi(args[0])
@@ -47,6 +51,10 @@ func loadCmd(ts *testscript.TestScript, neg bool, args []string) {
 			for range loadLimit {
 				last := s.load.stopping()
 				answer := answerOf(client, req)
+				for deadline := time.Now().Add(20 * time.Second); again && lost(answer) && time.Now().Before(deadline); {
+					time.Sleep(10 * time.Millisecond) // as a patient client does
+					answer = answerOf(client, req)
+				}
 				s.load.count(answer)
 				if last || answer == refused {
 					return // a client that finds nobody there goes elsewhere
@@ -73,6 +81,9 @@ func (l *load) count(answer string) {
 
 // refused is a request that nobody took: the client still has it whole.
 const refused = "refused"
+
+// lost says that a request has no whole answer: what it did nobody knows.
+func lost(answer string) bool { _, err := strconv.Atoi(answer); return err != nil }
 
 // answerOf is the status of a whole answer, or what went wrong.
 func answerOf(client *http.Client, req *http.Request) string {

@@ -57,10 +57,12 @@ import (
 //	mutual                     the last answer proves the service to who sent $TICKET
 //	seen NAME                  a header of the last request that the upstream saw
 //	save NAME REGEXP           what the first group matches in the last answer
-//	load N METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value']
+//	load [-again] N METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value']
 //	                           has N clients send that request again and again, each
 //	                           on a connection that it keeps; one that is closed on it
-//	                           while idle it opens anew, as HTTP clients do
+//	                           while idle it opens anew, as HTTP clients do; with
+//	                           -again a request whose answer did not come is sent once
+//	                           more until one does, within 20 s
 //	loaded STATUS...           ends them when each has had an answer more, and fails
 //	                           for one that is none of these; how many came of each
 //	                           is on stdout

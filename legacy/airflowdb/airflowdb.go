@@ -51,6 +51,14 @@ const (
 	idleTime           = time.Minute
 )
 
+// A connection is opened anew after this time: the name may lead to another
+// server by now. A file may have been moved away, or another been put in its
+// place, and whoever has it open would read the old one for ever.
+const (
+	serverLifetime = 10 * time.Minute
+	fileLifetime   = time.Second
+)
+
 // Config says which database. It is copied.
 type Config struct {
 	// URL is a SQLAlchemy URL as Airflow writes it: postgresql+psycopg2://…,
@@ -120,6 +128,10 @@ func open(cfg Config) (*DB, error) {
 	db.sql.SetMaxOpenConns(cfg.Connections)
 	db.sql.SetMaxIdleConns(cfg.Connections)
 	db.sql.SetConnMaxIdleTime(idleTime)
+	db.sql.SetConnMaxLifetime(serverLifetime)
+	if loc.dialect == SQLite {
+		db.sql.SetConnMaxLifetime(fileLifetime)
+	}
 	return db, nil
 }
 

@@ -103,6 +103,45 @@ func TestSQLiteBesideAWriter(t *testing.T) {
 	}
 }
 
+// A file that another takes the place of is read no longer, nor is one that is gone.
+func TestSQLiteReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "airflow.db")
+	old := withRow(t, path, "DELETE")
+	db := open(t, airflowdb.Config{URL: "sqlite:///" + path})
+	until := func(what, row string, ok func(got string, err error) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; {
+			got, err := name(t.Context(), db, row)
+			if ok(got, err) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %q, %v", what, got, err)
+			}
+		}
+	}
+	found := func(got string, err error) bool { return got != "" && err == nil }
+	until("at first", "alice", found)
+	other := withRow(t, path+".new", "DELETE")
+	if _, err := other.Exec("UPDATE t SET name = 'bob'"); err != nil {
+		t.Fatal(err)
+	}
+	other.Close()
+	old.Close()
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	until("another in its place", "bob", found)
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	until("gone", "bob", func(_ string, err error) bool { return err != nil })
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	until("back", "bob", found)
+}
+
 func TestWritesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	withRow(t, path, "DELETE")
