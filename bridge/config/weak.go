@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // minSecret is the shortest secret that is taken, in bytes. Airflow itself takes
@@ -12,21 +13,24 @@ import (
 const minSecret = 16
 
 // published are secrets that stand in files which everybody has: Airflow's
-// docker-compose.yaml, old defaults, and what people write into examples.
+// docker-compose.yaml, old defaults, and what people write into examples. They
+// are in lower case, with "_" for "-": so are their other spellings compared.
 func published() []string {
 	return []string{
-		"airflow_jwt_secret", "airflow_jwt_secret_lab", "temporary_key", "your_jwt_secret", "your-jwt-secret", "your_secret_key", "your-secret-key",
-		"your-super-secret-key-change-me", "test-secret-key-for-jwt-signing-in-tests", "change-me", "changeme", "super-secret-key", "my-secret-jwt-key",
+		"airflow_jwt_secret", "airflow_jwt_secret_lab", "airflow_secret_key", "temporary_key", "change_me", "changeme", "super_secret_key",
+		"your_jwt_secret", "your_jwt_secret_here", "your_jwt_secret_key", "your_secret_key", "your_secret_key_here", "your_secure_secret_key_here",
+		"your_random_string_here", "your_super_secret_key_change_me", "my_secret_jwt_key", "test_secret_key_for_jwt_signing_in_tests",
 	}
 }
 
 // weakness says why whoever knows Airflow could sign tokens with a guess at the
 // secret; empty for a secret that nobody knows.
 func weakness(secret Secret) string {
+	folded := strings.ToLower(strings.ReplaceAll(secret.Reveal(), "-", "_"))
 	switch {
 	case secret == "":
 		return ""
-	case slices.Contains(published(), secret.Reveal()):
+	case slices.Contains(published(), folded):
 		return "is published: it stands in a sample configuration, so that everybody can sign tokens with it"
 	case len(secret) < minSecret:
 		return fmt.Sprintf("is shorter than %d bytes: it can be guessed from any token that was signed with it", minSecret)

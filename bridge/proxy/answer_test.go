@@ -86,7 +86,6 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestFailureOnV1: a failure has the shape of the API that was asked.
 // TestEveryCookie: beside Negotiate no cookie of the upstream's gets through.
 func TestEveryCookie(t *testing.T) {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -107,6 +106,7 @@ func TestEveryCookie(t *testing.T) {
 	}
 }
 
+// TestFailureOnV1: a failure has the shape of the API that was asked.
 func TestFailureOnV1(t *testing.T) {
 	f := newFront(t, "http://127.0.0.1:1", bridge.Decision{Verdict: bridge.PassAsIs, Dialect: problem.V1}, proxy.Config{Version: "2.10.5"})
 	_, r := sendRaw(t, f, "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")

@@ -207,27 +207,52 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-// TestCut: a stream that the upstream cuts stays cut.
+// TestCut: a stream that the upstream cuts, or frames as nobody can read it, stays
+// cut, and its client's connection ends with it.
 func TestCut(t *testing.T) {
-	for name, answer := range map[string]string{
-		"length":  "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
-		"chunked": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+	for name, test := range map[string]struct{ answer, cause string }{
+		"length":             {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", "the connection was closed too early"},
+		"chunked":            {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "the connection was closed too early"},
+		"within a chunk":     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nhalf", "the connection was closed too early"},
+		"no chunk":           {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\ns3cret\r\n", "invalid byte in chunk length"},
+		"a chunk too large":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nffffffffffffffffff\r\n", "http chunk length too large"},
+		"a chunk too long":   {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf s3cret\r\n0\r\n\r\n", "malformed chunked encoding"},
+		"an endless trailer": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\nX: " + strings.Repeat("s3cret", 100_000), "http: suspiciously long trailer after chunked body"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			up := serveRaw(t, func(c net.Conn, _ *bufio.Reader, _ string) { io.WriteString(c, answer) })
+			up := serveRaw(t, func(c net.Conn, _ *bufio.Reader, _ string) { io.WriteString(c, test.answer) })
 			f := newFront(t, up, asIs(), proxy.Config{})
-			res, err := http.DefaultTransport.RoundTrip(newRequest(t, "GET", f.URL, nil))
+			_, r := sendRaw(t, f, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			res, err := http.ReadResponse(r, nil)
 			if err == nil {
-				defer res.Body.Close()
 				_, err = io.ReadAll(res.Body)
 			}
 			if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 				t.Errorf("the client saw %v", err)
 			}
-			if rec := <-f.records; rec.Err != "the upstream cut its answer: the connection was closed too early" {
+			if _, err := r.ReadByte(); err != io.EOF {
+				t.Errorf("the client's connection goes on: %v", err)
+			}
+			if rec := <-f.records; rec.Err != "the upstream cut its answer: "+test.cause {
 				t.Errorf("recorded %q", rec.Err)
 			}
 		})
+	}
+}
+
+// TestSurplus: what an upstream sends beyond its answer is nobody's answer.
+func TestSurplus(t *testing.T) {
+	const own = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
+	up := serveRaw(t, func(c net.Conn, r *bufio.Reader, head string) {
+		for ; head != ""; head = readHead(r) {
+			io.WriteString(c, own+"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled")
+		}
+	})
+	f := newFront(t, up, asIs(), proxy.Config{})
+	for range 20 {
+		if _, body := do(t, newRequest(t, "GET", f.URL, nil)); body != "mine" {
+			t.Fatalf("a client got %q", body)
+		}
 	}
 }
 
