@@ -75,7 +75,8 @@ func (l *Log) Record(r *Record) {
 // Dropped counts the lines that were lost.
 func (l *Log) Dropped() uint64 { return l.out.lost() }
 
-// Close writes what is left. Lines that come later are lost.
+// Close writes what is left, for five seconds at most: whoever does not read the
+// lines must not keep the process from its end. Lines that come later are lost.
 func (l *Log) Close() error { return l.out.close() }
 
 // appendAttrs lists what is known of r; what is empty is left out.
@@ -125,6 +126,7 @@ const (
 	flushBytes = 32 << 10    // written as soon as so much waits
 	flushEvery = time.Second // or after so long
 	maxWaiting = 1 << 20     // and no more than this waits, some 2,500 lines
+	closeLimit = 5 * time.Second
 )
 
 // buffered takes whole lines and writes them from a goroutine of its own.
@@ -219,6 +221,12 @@ func (b *buffered) close() error {
 		b.mu.Unlock()
 		close(b.stop)
 	})
-	<-b.stopped
-	return b.err
+	limit := time.NewTimer(closeLimit)
+	defer limit.Stop()
+	select {
+	case <-b.stopped:
+		return b.err
+	case <-limit.C:
+		return errors.New("record: the log took no more lines; the last ones are lost")
+	}
 }

@@ -161,6 +161,24 @@ func TestAStuckWriterHoldsNobodyUp(t *testing.T) {
 	close(out.letGo)
 }
 
+// TestAStuckWriterDoesNotKeepTheProcess: its end waits for the last lines, not for ever.
+func TestAStuckWriterDoesNotKeepTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := stuck{make(chan struct{})}
+		l, err := record.NewLog(record.LogConfig{Out: out})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Record(full())
+		begun := time.Now()
+		if err := l.Close(); err == nil || time.Since(begun) != 5*time.Second {
+			t.Errorf("%v after %s", err, time.Since(begun))
+		}
+		close(out.letGo)
+		synctest.Wait()
+	})
+}
+
 type broken struct{ n int }
 
 func (b broken) Write(p []byte) (int, error) {
