@@ -51,9 +51,8 @@ func loadCmd(ts *testscript.TestScript, neg bool, args []string) {
 			for range loadLimit {
 				last := s.load.stopping()
 				answer := answerOf(client, req)
-				for deadline := time.Now().Add(20 * time.Second); again && lost(answer) && time.Now().Before(deadline); {
-					time.Sleep(10 * time.Millisecond) // as a patient client does
-					answer = answerOf(client, req)
+				if again && lost(answer) {
+					answer = askAgain(client, req)
 				}
 				s.load.count(answer)
 				if last || answer == refused {
@@ -81,6 +80,20 @@ func (l *load) count(answer string) {
 
 // refused is a request that nobody took: the client still has it whole.
 const refused = "refused"
+
+// askAgain sends a request until there is an answer, as a patient client does,
+// for 20 s at most.
+func askAgain(client *http.Client, req *http.Request) (answer string) {
+	pause := time.NewTicker(10 * time.Millisecond)
+	defer pause.Stop()
+	for range 2000 {
+		<-pause.C
+		if answer = answerOf(client, req); !lost(answer) {
+			break
+		}
+	}
+	return answer
+}
 
 // lost says that a request has no whole answer: what it did nobody knows.
 func lost(answer string) bool { _, err := strconv.Atoi(answer); return err != nil }

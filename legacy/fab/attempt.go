@@ -52,11 +52,12 @@ func (a attempt) admit() (settle func(error), err error) {
 	if settle, err = a.guard.Admit(a.from, a.given, a.user); err == nil {
 		return settle, nil
 	}
-	if settle, alone := a.guard.Admit(a.from, a.given); alone == nil {
-		settle(errHidden)
-		err = errHidden
+	// How long the user is locked out is hidden too.
+	if settle, err = a.guard.Admit(a.from, a.given); err != nil {
+		return nil, err
 	}
-	return nil, err
+	settle(errHidden)
+	return nil, errHidden
 }
 
 // count counts a verdict that was there before the attempt.
