@@ -13,6 +13,7 @@ import (
 // issuers are the settings of a judge of ID tokens.
 type issuers struct {
 	list   string // as fmt writes them: two that are written alike are alike
+	files  string // a digest of the key files: those may change
 	leeway time.Duration
 	users  any // where e-mail addresses are looked up
 }
@@ -20,7 +21,7 @@ type issuers struct {
 // openid makes the authenticator of ID tokens, and keeps its keys fresh until it
 // is released. It asks no issuer before that.
 func (a *assembler) openid(t *taker, cfg *config.Config, id *identity) error {
-	settings := issuers{list: fmt.Sprintf("%+v", cfg.Legacy.OpenID.Issuers), leeway: cfg.Legacy.OpenID.Leeway, users: id.old}
+	settings := issuers{list: fmt.Sprintf("%+v", cfg.Legacy.OpenID.Issuers), files: digestOf(keyFiles(cfg)), leeway: cfg.Legacy.OpenID.Leeway, users: id.old}
 	found, err := take(t, settings, func() (*openid.Authenticator, func(), error) {
 		c := openid.Config{Leeway: cfg.Legacy.OpenID.Leeway, Now: a.now, Failed: a.issuerFailed}
 		for _, i := range cfg.Legacy.OpenID.Issuers {
@@ -46,6 +47,17 @@ func (a *assembler) openid(t *taker, cfg *config.Config, id *identity) error {
 	id.idTokens = found
 	id.authenticators = append(id.authenticators, found)
 	return nil
+}
+
+// keyFiles are the files that hold keys of issuers.
+func keyFiles(cfg *config.Config) []string {
+	var files []string
+	for _, i := range cfg.Legacy.OpenID.Issuers {
+		if i.KeyFile != "" {
+			files = append(files, i.KeyFile)
+		}
+	}
+	return files
 }
 
 func (a *assembler) issuerFailed(issuer string, err error) {

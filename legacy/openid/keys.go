@@ -60,12 +60,13 @@ type keySet struct {
 }
 
 // find gives the keys that a token may be signed with: that of its kid, or all
-// of them for a token without one. It fetches when the keys are old or the kid
-// is unknown, no more often than the bounds allow. Its error is "cannot tell":
-// there are no keys, or the issuer may have a newer one that cannot be had now.
+// of them for a token without one. It fetches when there are none that count or
+// the kid is unknown, no more often than the bounds allow; that others are fresh
+// is the matter of [Authenticator.Run]. Its error is "cannot tell": there are no
+// keys, or the issuer may have a newer one that cannot be had now.
 func (s *keySet) find(ctx context.Context, kid string) ([]verificationKey, error) {
 	found, age := s.look(kid)
-	if len(found) > 0 && age < refreshEvery || s.fixed {
+	if s.fixed || len(found) > 0 && age < s.keep {
 		return found, nil
 	}
 	failed := s.refresh(ctx)
@@ -95,8 +96,8 @@ func (s *keySet) look(kid string) ([]verificationKey, time.Duration) {
 }
 
 // refresh fetches the keys, unless that was tried a moment ago: then it says how
-// that went. All who wait
-// share one fetch, which ends when it has to and not when they leave.
+// that went. All who wait share one fetch, which ends when it has to and not when
+// they leave.
 func (s *keySet) refresh(ctx context.Context) error {
 	done := s.flight.DoChan("", func() (any, error) {
 		s.mu.Lock()
@@ -256,11 +257,11 @@ func parseCertificates(document []byte) ([]verificationKey, error) {
 	}
 	var keys []verificationKey
 	for id, text := range set {
-		cert, err := jwkset.LoadCertificate([]byte(text))
-		if err != nil {
+		certs, err := jwkset.LoadCertificates([]byte(text))
+		if err != nil || len(certs) != 1 {
 			return nil, errors.New("neither a key set nor an object of certificates")
 		}
-		keys = appendKey(keys, verificationKey{id: id, key: cert.PublicKey})
+		keys = appendKey(keys, verificationKey{id: id, key: certs[0].PublicKey})
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("no certificate has a key that verifies signatures")

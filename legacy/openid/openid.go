@@ -8,7 +8,7 @@
 // ours, and it is good now. Nothing in a token chooses where keys come from: an
 // issuer that is not listed, and every jku, x5u, jwk or x5c, is without effect.
 //
-// Which issuer a token claims is read once, unverified, by [Issuer]: it says
+// Which issuer a token claims is read unverified ([Authenticator.Claims]): it says
 // which verifier must judge the token, and that one alone does.
 //
 // Keys are fetched in the background ([Authenticator.Run]) and kept while the
@@ -61,7 +61,8 @@ type Issuer struct {
 	// Users says who the holder of a name is in Airflow; others go by their own
 	// name. The way in for service accounts, whose tokens have no e-mail.
 	Users map[string]string
-	// Require are claims that must have exactly this text, or hold it in a list.
+	// Require are claims that must have exactly this text, be the truth value that it
+	// spells, or hold it in a list.
 	Require map[string]string
 	// InsecureUnverifiedEmail takes an e-mail address that the issuer has not
 	// verified: whoever may write one there may be anybody.
@@ -251,7 +252,7 @@ func (*Authenticator) Challenge() string { return "" }
 // Claims says whether token claims to be of one of the issuers, which nobody has
 // verified: it decides who must judge it.
 func (a *Authenticator) Claims(token string) bool {
-	name, ok := unverifiedIssuer(token)
+	name, ok := unverifiedIssuer(token, a.issuers)
 	return ok && a.issuers[name] != nil
 }
 
@@ -261,7 +262,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c legacy.Credential) (
 	if !ok {
 		return legacy.Proof{}, legacy.Rejected(legacy.MalformedCredential, nil)
 	}
-	claimed, ok := unverifiedIssuer(token)
+	claimed, ok := unverifiedIssuer(token, a.issuers)
 	i := a.issuers[claimed]
 	if !ok || i == nil {
 		return legacy.Proof{}, legacy.Rejected(legacy.MalformedCredential, nil)

@@ -3,17 +3,23 @@ package openid_test
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,18 +112,18 @@ func TestConformance(t *testing.T) {
 func TestTokens(t *testing.T) {
 	i, stranger := openidtest.New(t), openidtest.New(t)
 	a, _ := newAuthenticator(t, i, func(c *openid.Config) {
-		c.Issuers[0].Require = map[string]string{"hd": "example.com"}
+		c.Issuers[0].Require = map[string]string{"hd": "example.com", "mfa": "true"}
 	})
 	now := openidtest.Now.Unix()
 	with := func(changes map[string]any) string {
-		all := map[string]any{"hd": "example.com"}
+		all := map[string]any{"hd": "example.com", "mfa": true}
 		for name, value := range changes {
 			all[name] = value
 		}
 		return i.Token(all)
 	}
 	text := func(claims string) string { return i.Sign(nil, []byte(claims)) }
-	good, _ := json.Marshal(i.Claims(map[string]any{"hd": "example.com"}))
+	good, _ := json.Marshal(i.Claims(map[string]any{"hd": "example.com", "mfa": true}))
 	inside := string(good[1 : len(good)-1])
 	der, err := x509.MarshalPKIXPublicKey(i.PublicKey())
 	if err != nil {
@@ -139,6 +145,9 @@ func TestTokens(t *testing.T) {
 		{"expires now", with(map[string]any{"exp": now}), ok},
 		{"issued now", with(map[string]any{"iat": now}), ok},
 		{"with a fraction", with(map[string]any{"exp": float64(now) + 600.5}), ok},
+
+		{"a truth value as text", with(map[string]any{"mfa": "true"}), ok},
+		{"the other truth value", with(map[string]any{"mfa": false}), legacy.IDTokenInvalid},
 
 		{"expired", with(map[string]any{"exp": now - 1}), legacy.IDTokenExpired},
 		{"no exp", with(map[string]any{"exp": nil}), legacy.IDTokenInvalid},
@@ -229,10 +238,11 @@ func TestNothingIsFetchedForAToken(t *testing.T) {
 	}
 	asked := make(chan bool, 1)
 	go func() {
-		if c, err := trap.Accept(); err == nil {
+		c, err := trap.Accept()
+		if err == nil {
 			c.Close()
-			asked <- true
 		}
+		asked <- err == nil
 	}()
 	i := openidtest.New(t)
 	a, _ := newAuthenticator(t, i)
@@ -254,10 +264,8 @@ func TestNothingIsFetchedForAToken(t *testing.T) {
 		}
 	}
 	trap.Close()
-	select {
-	case <-asked:
+	if <-asked {
 		t.Error("an address in a token was asked")
-	default:
 	}
 }
 
@@ -433,8 +441,59 @@ func TestNames(t *testing.T) {
 	})
 }
 
-// TestFixedKeys: keys from a file need no issuer that answers; also in the form
-// in which google-auth for Python reads Google's.
+// TestCertificates: keys also come in the form in which google-auth for Python
+// reads Google's.
+func TestCertificates(t *testing.T) {
+	i := openidtest.New(t)
+	signer, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: openidtest.Now.Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, i.PublicKey(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	for text, good := range map[string]bool{certificate: true, certificate + certificate: false, "": false, "x": false, string(der): false} {
+		document, _ := json.Marshal(map[string]string{"key-1": text})
+		i.SetKeys(document)
+		a, _ := newAuthenticator(t, i)
+		_, err := a.Authenticate(t.Context(), credential(i.Token(nil)))
+		if good && err != nil || !good && !errors.Is(err, legacy.ErrUnavailable) {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
+}
+
+// TestKnownKeysWaitForNobody: while the issuer does not answer, who has a token
+// under a known key does not wait for it.
+func TestKnownKeysWaitForNobody(t *testing.T) {
+	i := openidtest.New(t)
+	var silent atomic.Bool
+	gone := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if silent.Load() {
+			<-gone
+		}
+		_, _ = w.Write(i.Keys())
+	}))
+	defer server.Close()
+	defer close(gone)
+	a, clock := newAuthenticator(t, i, func(c *openid.Config) { c.Issuers[0].Keys = server.URL })
+	token := i.Token(map[string]any{"exp": openidtest.Now.Add(72 * time.Hour).Unix()})
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // less than a fetch may take
+		defer cancel()
+		if _, err := a.Authenticate(ctx, credential(token)); err != nil || ctx.Err() != nil {
+			t.Errorf("%v, %v", err, ctx.Err())
+		}
+		silent.Store(true)
+		clock.add(2 * time.Hour)
+	}
+}
+
+// TestFixedKeys: keys from a file need no issuer that answers.
 func TestFixedKeys(t *testing.T) {
 	i := openidtest.New(t)
 	file := filepath.Join(t.TempDir(), "keys.json")
