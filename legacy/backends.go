@@ -89,7 +89,7 @@ func ParseBackends(list []string, fromAirflow bool, ignore []string) (Backends, 
 		switch {
 		case ignored(ignore, name, scheme) || known && scheme == nobody:
 		case name == "":
-			unknown = append(unknown, errors.New("legacy: an empty name among the auth backends (a comma too many?)"))
+			unknown = append(unknown, errors.New("legacy.auth_backends: an empty name (a comma too many?)"))
 		case !known:
 			unknown = append(unknown, fmt.Errorf("legacy.auth_backends: unknown backend %q; known are %s, by these names or Airflow's dotted ones (legacy.ignore_backends passes one over)",
 				name, strings.Join(slices.Sorted(maps.Keys(shortNames())), ", ")))
@@ -134,11 +134,11 @@ func (b Backends) Supported(builtIn ...Scheme) (spoken Backends, warnings, fault
 		case slices.Contains(builtIn, one.Scheme):
 			spoken = append(spoken, one)
 		case one.Scheme == AnonymousScheme:
-			faults = append(faults, fmt.Errorf("legacy: the auth backend %s lets everybody in: name the user whom they shall be in legacy.anonymous_user, or take it out of legacy.auth_backends", one.Name))
+			faults = append(faults, fmt.Errorf("legacy.auth_backends: %s lets everybody in: name the user whom they shall be in legacy.anonymous_user, or take it out of legacy.auth_backends", one.Name))
 		case one.Appended:
-			warnings = append(warnings, fmt.Errorf("legacy: Airflow appends the auth backend %s, which is not built in yet: clients that rely on it will be refused", one.Name))
+			warnings = append(warnings, fmt.Errorf("legacy.auth_backends: Airflow appends %s, which is not built in yet: clients that rely on it will be refused", one.Name))
 		default:
-			faults = append(faults, fmt.Errorf("legacy: the auth backend %s is not built in yet: take it out of auth_backends, or name it in legacy.ignore_backends to start without it", one.Name))
+			faults = append(faults, fmt.Errorf("legacy.auth_backends: %s is not built in yet: take it out of auth_backends, or name it in legacy.ignore_backends to start without it", one.Name))
 		}
 	}
 	return spoken, warnings, faults

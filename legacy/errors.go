@@ -32,13 +32,13 @@ const (
 	IDTokenInvalid Reason = "id_token_invalid" // not of that issuer, not for us, or it names nobody
 
 	// Of Kerberos alone.
-	NTLMOffered            Reason = "ntlm_offered"             // in Negotiate, for want of a ticket
-	MechanismNotSpoken     Reason = "mechanism_not_spoken"     // not Kerberos first, a second leg, user-to-user
-	UnknownServiceKey      Reason = "unknown_service_key"      // no key of the keytab opens the ticket
-	EncryptionNotAccepted  Reason = "encryption_not_accepted"  // RC4, or a type that is not spoken
-	ServiceNotAllowed      Reason = "service_not_allowed"      // a ticket for a service that is not listed
-	TicketExpired          Reason = "ticket_expired"           //
-	TicketNotYetValid      Reason = "ticket_not_yet_valid"     //
+	NTLMOffered            Reason = "ntlm_offered"            // in Negotiate, for want of a ticket
+	MechanismNotSpoken     Reason = "mechanism_not_spoken"    // not Kerberos first, a second leg, user-to-user
+	UnknownServiceKey      Reason = "unknown_service_key"     // no key of the keytab opens the ticket
+	EncryptionNotAccepted  Reason = "encryption_not_accepted" // RC4, or a type that is not spoken
+	ServiceNotAllowed      Reason = "service_not_allowed"     // a ticket for a service that is not listed
+	TicketExpired          Reason = "ticket_expired"
+	TicketNotYetValid      Reason = "ticket_not_yet_valid"
 	ClockSkew              Reason = "clock_skew"               // the client's clock and ours
 	AuthenticatorMismatch  Reason = "authenticator_mismatch"   // it does not belong to the ticket
 	Replayed               Reason = "replayed"                 // shown before

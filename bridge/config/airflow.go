@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -108,13 +107,10 @@ func keytabFile(v airflowcfg.Value) (string, error) {
 
 // keytabOfEnvironment lets KRB5_KTNAME go before what an airflow.cfg says, as
 // Airflow 2 did (kerberos_auth.py's init_app), and after the bridge's own file.
-func (l *loader) keytabOfEnvironment(literal bool) {
+func (l *loader) keytabOfEnvironment() {
 	const path, name = "legacy.kerberos.keytab", "KRB5_KTNAME"
-	if literal {
+	if _, given := l.origins[path]; given {
 		return
-	}
-	if file := &l.config.Legacy.Kerberos.Keytab; *file != "" {
-		*file = l.absolute(*file) // of an airflow.cfg
 	}
 	for _, pair := range l.source.Environ {
 		value, found := strings.CutPrefix(pair, name+"=")
@@ -161,8 +157,7 @@ func seconds(v airflowcfg.Value) (string, error) {
 
 // fromAirflow fills what nobody gave from the airflow.cfg that are named.
 func (l *loader) fromAirflow() {
-	_, keytab := l.origins["legacy.kerberos.keytab"]
-	defer l.keytabOfEnvironment(keytab)
+	l.keytabOfEnvironment()
 	if f := l.openAirflow("airflow3.config", l.config.Airflow3.ConfigFile, airflowcfg.Airflow3, false, airflow3Fillings()); f != nil {
 		l.fill(f, l.config.Airflow3.ConfigFile, airflow3Fillings())
 		l.warnOfAirflow3(f)
@@ -217,8 +212,7 @@ func (l *loader) fill(f *airflowcfg.File, name string, fills []filling) {
 		}
 		l.origins[fill.path] = origin{file: cmp.Or(v.From, name)}
 		if err == nil {
-			k := l.schema.keys[fill.path]
-			err = set(reflect.ValueOf(&l.config).Elem().FieldByIndex(k.index), k, raw{text: text, env: true})
+			err = l.store(l.schema.keys[fill.path], raw{text: text, env: true})
 		}
 		if err != nil {
 			l.fault(fill.path, strings.TrimPrefix(err.Error(), v.From+": "))

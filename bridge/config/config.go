@@ -245,7 +245,7 @@ const (
 type Modern struct {
 	// Secret is Airflow 3's [api_auth] jwt_secret, the text itself. Never empty.
 	Secret Secret `yaml:"secret"`
-	// InsecureWeakSecret takes a secret that is short or published.
+	// InsecureWeakSecret takes a secret that is short, monotonous or published.
 	InsecureWeakSecret bool `yaml:"insecure_weak_secret"`
 	// Algorithm is HS256, HS384 or HS512.
 	Algorithm string `yaml:"algorithm"`

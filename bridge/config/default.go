@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
+	"net/url"
 	"time"
 )
 
@@ -79,6 +81,15 @@ func (c *Config) derive(given map[string]origin) {
 	}
 	if c.Legacy.Kerberos.InsecureRC4 {
 		c.warn("legacy.kerberos.insecure_rc4: tickets under rc4-hmac are accepted, whose keys can be guessed from a ticket: give the service AES keys")
+	}
+	for _, i := range c.Legacy.OpenID.Issuers {
+		keys, err := url.Parse(cmp.Or(i.Keys, i.Issuer))
+		if err == nil && i.KeyFile == "" && keys.Scheme == "http" && !isLocal(keys.Hostname()) {
+			c.warn("legacy.openid.issuers: the keys of %s come without TLS: whoever stands between can sign for anybody", i.Issuer)
+		}
+		if i.InsecureUnverifiedEmail {
+			c.warn("legacy.openid.issuers: insecure_unverified_email of %s: whoever may write an address there may be anybody", i.Issuer)
+		}
 	}
 	if c.Admin.Listen != "" {
 		c.warn("admin.listen: the migration page is not built in yet: nothing listens there")

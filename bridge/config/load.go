@@ -184,13 +184,8 @@ func (l *loader) apply() {
 			l.secretFile(k, r)
 			continue
 		}
-		field := reflect.ValueOf(&l.config).Elem().FieldByIndex(k.index)
-		if err := set(field, k, r); err != nil {
+		if err := l.store(k, r); err != nil {
 			l.fault(k.path, err.Error())
-			continue
-		}
-		if k.isPath && field.String() != "" {
-			field.SetString(l.absolute(field.String()))
 		}
 	}
 	for i, issuer := range l.config.Legacy.OpenID.Issuers {
@@ -202,6 +197,16 @@ func (l *loader) apply() {
 	for _, dsn := range []*Secret{&l.config.Airflow3.Users.DSN, &l.config.Legacy.Users.DSN, &l.config.Store.DSN} {
 		*dsn = l.absoluteDSN(*dsn)
 	}
+}
+
+// store puts a value into its field; the name of a file becomes absolute.
+func (l *loader) store(k key, r raw) error {
+	field := reflect.ValueOf(&l.config).Elem().FieldByIndex(k.index)
+	err := set(field, k, r)
+	if err == nil && k.isPath && field.String() != "" {
+		field.SetString(l.absolute(field.String()))
+	}
+	return err
 }
 
 // absolute resolves a name of a file against the configuration file's folder.

@@ -33,7 +33,7 @@ type Issuer struct {
 	Claim string
 	// Users says who the holder of a name is; others go by their own.
 	Users map[string]string
-	// Require are claims that must have this text, or hold it.
+	// Require are claims that must have this text, be that truth value, or hold it.
 	Require map[string]string
 	// InsecureUnverifiedEmail takes addresses that the issuer has not verified.
 	InsecureUnverifiedEmail bool
@@ -98,7 +98,3 @@ func asTexts(r raw) ([]string, error) {
 	}
 	return asList(r, asItem)
 }
-
-// isOpenID tells the backend of ID tokens by its last word, in Airflow's dotted
-// name and the short one.
-func isOpenID(name string) bool { return name[strings.LastIndexByte(name, '.')+1:] == "google_openid" }

@@ -89,7 +89,7 @@ func TestResolved(t *testing.T) {
 			c.Airflow3.AuthManager, c.TokenAPI.Password = Simple, Upstream
 			c.Airflow3.SimpleUsers = []SimpleUser{{"alice@EXAMPLE.TEST", "admin", nil}}
 			c.Airflow3.Users.DSN, c.Legacy.Users.DSN = "", ""
-			c.Legacy.AuthBackends = []string{"kerberos_auth"}
+			c.Legacy.AuthBackends, c.Legacy.IgnoreBackends = []string{"kerberos_auth", "session"}, []string{"session"}
 			c.Legacy.Kerberos = Kerberos{
 				Keytab: file("../airflow.keytab"), KeepOldKeys: 24 * time.Hour, Service: []string{"airflow", "HTTP/airflow.example.test"},
 				Realms: []string{"EXAMPLE.TEST"}, AuthToLocal: []string{`RULE:[2:$1@$0](etl@EXAMPLE\.TEST)s/@.*//`, "DEFAULT"},
@@ -106,7 +106,11 @@ func TestResolved(t *testing.T) {
 					Algorithms: []string{"PS256"}, Claim: "preferred_username", Users: map[string]string{"svc-etl": "etl"},
 					Require: map[string]string{"azp": "airflow"}, InsecureUnverifiedEmail: true,
 				},
+				{Issuer: "http://idp.example.com", Audience: []string{"ours"}},
+				{Issuer: "http://127.0.0.1:5556", Audience: []string{"ours"}},
 			}}
+			c.Warnings = []string{"legacy.openid.issuers: insecure_unverified_email of https://idp.example.com/realms/data: whoever may write an address there may be anybody",
+				"legacy.openid.issuers: the keys of http://idp.example.com come without TLS: whoever stands between can sign for anybody"}
 		},
 		"secret-weak": func(c *Config) {
 			c.Modern.Secret, c.Modern.InsecureWeakSecret = "s", true
@@ -323,6 +327,7 @@ func TestKeytab(t *testing.T) {
 		{"own.keytab", "/from/the/environment", cfg, "/etc/jetbridge/own.keytab"},
 		{"", "/from/the/environment", cfg, "/from/the/environment"},
 		{"", "FILE:/from/the/environment", "", "/from/the/environment"},
+		{"", "/from/the/environment", "[kerberos]\nkeytab = MEMORY:x\n", "/from/the/environment"},
 		{"", "", cfg, "/etc/jetbridge/airflow2.keytab"},
 		{"", "", "[kerberos]\nkeytab = FILE:/x.keytab\n", "/x.keytab"},
 		{"", "MEMORY:x", "", "a keytab of the type MEMORY cannot be read"},

@@ -240,7 +240,7 @@ func (v *validation) legacy(c Config) {
 		}
 	}
 	// Under FAB Airflow 3's own database is the default, and was asked for already.
-	if slices.ContainsFunc(c.Legacy.AuthBackends, func(name string) bool { return !isKerberos(name) && !isOpenID(name) }) && c.Legacy.Users.DSN == "" && c.Airflow3.Users.Via == Database && c.Airflow3.AuthManager == Simple {
+	if (c.Legacy.uses("basic_auth") || c.Legacy.uses("session")) && c.Legacy.Users.DSN == "" && c.Airflow3.Users.Via == Database && c.Airflow3.AuthManager == Simple {
 		v.add("legacy.users.dsn", "is required to prove old passwords: the SQLAlchemy URL of the database that holds Airflow 2's users")
 	}
 	v.kerberos(c)
@@ -257,15 +257,15 @@ func (v *validation) legacy(c Config) {
 	}
 }
 
-// isKerberos tells the backend of tickets by its last word, in Airflow's dotted
-// names and the short ones.
-func isKerberos(name string) bool {
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	return last == "kerberos_auth" || last == "kerberos"
+// uses says whether a backend of those names counts, in Airflow's dotted form or
+// the short one.
+func (l Legacy) uses(names ...string) bool {
+	is := func(name string) bool { return slices.Contains(names, name[strings.LastIndexByte(name, '.')+1:]) }
+	return slices.ContainsFunc(l.AuthBackends, is) && !slices.ContainsFunc(l.IgnoreBackends, is)
 }
 
 func (v *validation) openid(c Config) {
-	used := slices.ContainsFunc(c.Legacy.AuthBackends, isOpenID) && !slices.ContainsFunc(c.Legacy.IgnoreBackends, isOpenID)
+	used := c.Legacy.uses("google_openid")
 	if used && len(c.Legacy.OpenID.Issuers) == 0 {
 		v.add("legacy.openid.issuers", "is required by the backend google_openid: [{issuer: %s, audience: …}]; Airflow 2's own default audience is empty, with which it refuses every token, unless airflow2.config sets [api] google_oauth2_audience", Google)
 	}
@@ -276,7 +276,7 @@ func (v *validation) openid(c Config) {
 
 func (v *validation) kerberos(c Config) {
 	k := c.Legacy.Kerberos
-	used := slices.ContainsFunc(c.Legacy.AuthBackends, isKerberos) && !slices.ContainsFunc(c.Legacy.IgnoreBackends, isKerberos)
+	used := c.Legacy.uses("kerberos_auth", "kerberos")
 	if used && k.Keytab == "" {
 		v.add("legacy.kerberos.keytab", "is required by the backend kerberos_auth: the file with the keys of the service, unless KRB5_KTNAME or airflow2.config names it")
 	}

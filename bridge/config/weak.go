@@ -41,7 +41,7 @@ func weakness(secret Secret) string {
 }
 
 // minDistinct is what any secret has that was drawn: 32 hexadecimal digits have
-// fewer different ones once in 10^15.
+// fewer different ones once in 10^16.
 const minDistinct = 5
 
 func distinct(s string) int {

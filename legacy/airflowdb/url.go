@@ -66,7 +66,7 @@ func parse(text string) (location, error) {
 	return loc, nil
 }
 
-// Files are those that a SQLAlchemy URL names for TLS. They are read when the
+// Files are those that a SQLAlchemy URL names for TLS, the absolute names. They are read when the
 // database is opened, so that one is to be opened anew when they change.
 func Files(text string) []string {
 	loc, err := parse(text)

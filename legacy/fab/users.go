@@ -3,7 +3,8 @@
 //
 // [Users] is a [legacy.Directory], which knows users by name alone, and a
 // [legacy.PasswordVerifier], which like Airflow's own Basic authentication also
-// takes an e-mail address for a name. What it read is remembered for seconds
+// takes an e-mail address for a name; it finds the holder of an address for ID
+// tokens too. What it read is remembered for seconds
 // (see [legacy/recheck]), and a verified password for as long as it stays the
 // same, so that a known client costs neither a query nor a hash.
 //
