@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -36,48 +37,7 @@ var probes = slices.Concat(
 		{"a length under another name", posted + "Content_Length: 45\r\n\r\n" + inner, "200 401 200", "POST /api/v2/dags | GET /api/v2/version"},
 		{"a good length", posted + "Content-Length: 2\r\n\r\nok", "200 200", "POST /api/v2/dags | GET /api/v2/version"},
 	},
-	// Transfer-Encoding in disguise: beside the length that a server would go by
-	// which does not see it, and alone.
-	[]probe{
-		{"beside a length: Transfer-Encoding: xchunked", posted + "Transfer-Encoding: xchunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"alone: Transfer-Encoding: xchunked", posted + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"beside a length: Transfer-Encoding: identity", posted + "Transfer-Encoding: identity\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"alone: Transfer-Encoding: identity", posted + "Transfer-Encoding: identity\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"beside a length: Transfer-Encoding: chunked, identity", posted + "Transfer-Encoding: chunked, identity\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"alone: Transfer-Encoding: chunked, identity", posted + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"beside a length: Transfer-Encoding: gzip, chunked", posted + "Transfer-Encoding: gzip, chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"alone: Transfer-Encoding: gzip, chunked", posted + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"beside a length: Transfer-Encoding:\\tchunked", posted + "Transfer-Encoding:\tchunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "200", "POST /api/v2/dags"},
-		{"alone: Transfer-Encoding:\\tchunked", posted + "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n" + inner, "200", "POST /api/v2/dags"},
-		{"beside a length: Transfer-Encoding : chunked", posted + "Transfer-Encoding : chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"alone: Transfer-Encoding : chunked", posted + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"beside a length: Transfer-Encoding: chunked", posted + " Transfer-Encoding: chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "200 200", "POST /api/v2/dags | GET /api/v2/version"},
-		{"alone: Transfer-Encoding: chunked", posted + " Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inner, "200 400", "POST /api/v2/dags"},
-		{"beside a length: Transfer-Encoding\\t: chunked", posted + "Transfer-Encoding\t: chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"alone: Transfer-Encoding\\t: chunked", posted + "Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"beside a length: Transfer-Encoding: chunked\\r\\nTransfer-Encoding: identity", posted + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"alone: Transfer-Encoding: chunked\\r\\nTransfer-Encoding: identity", posted + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"beside a length: Transfer-Encoding:\\r\\n chunked", posted + "Transfer-Encoding:\r\n chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "200", "POST /api/v2/dags"},
-		{"alone: Transfer-Encoding:\\r\\n chunked", posted + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + inner, "200", "POST /api/v2/dags"},
-		{"beside a length: Transfer-Encoding: \\vchunked", posted + "Transfer-Encoding: \x0bchunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"alone: Transfer-Encoding: \\vchunked", posted + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"beside a length: Transfer-Encoding: chunked", posted + "Transfer-Encoding: \"chunked\"\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"alone: Transfer-Encoding: chunked", posted + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"beside a length: X: a\\rTransfer-Encoding: chunked", posted + "X: a\rTransfer-Encoding: chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"alone: X: a\\rTransfer-Encoding: chunked", posted + "X: a\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"beside a length: X: a\\nTransfer-Encoding: chunked", posted + "X: a\nTransfer-Encoding: chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "200", "POST /api/v2/dags"},
-		{"alone: X: a\\nTransfer-Encoding: chunked", posted + "X: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inner, "200", "POST /api/v2/dags"},
-		{"beside a length: Transfer-Encoding: chunked;a=b", posted + "Transfer-Encoding: chunked;a=b\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"alone: Transfer-Encoding: chunked;a=b", posted + "Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n" + inner, "501", ""},
-		{"beside a length: Transfer_Encoding: chunked", posted + "Transfer_Encoding: chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "200 200", "POST /api/v2/dags | GET /api/v2/version"},
-		{"alone: Transfer_Encoding: chunked", posted + "Transfer_Encoding: chunked\r\n\r\n0\r\n\r\n" + inner, "200 400", "POST /api/v2/dags"},
-		{"beside a length: Transfer-Encoding: \\0chunked", posted + "Transfer-Encoding: \x00chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"alone: Transfer-Encoding: \\0chunked", posted + "Transfer-Encoding: \x00chunked\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"beside a length: tRANSFER-eNCODING: ChUnKeD", posted + "tRANSFER-eNCODING: ChUnKeD\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "200", "POST /api/v2/dags"},
-		{"alone: tRANSFER-eNCODING: ChUnKeD", posted + "tRANSFER-eNCODING: ChUnKeD\r\n\r\n0\r\n\r\n" + inner, "200", "POST /api/v2/dags"},
-		{"beside a length: Transfer-Encod\\u0130ng: chunked", posted + "Transfer-Encod\u0130ng: chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-		{"alone: Transfer-Encod\\u0130ng: chunked", posted + "Transfer-Encod\u0130ng: chunked\r\n\r\n0\r\n\r\n" + inner, "400", ""},
-	},
+	disguised(),
 	[]probe{
 		// Chunks.
 		{"chunks", posted + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "200", "POST /api/v2/dags"},
@@ -166,3 +126,34 @@ var probes = slices.Concat(
 		{"a path of 20 KiB", "GET /api/v2/dags/" + strings.Repeat("%2F", 7000) + " HTTP/1.1\r\nHost: h000\r\n" + viewer + "\r\n", "400 200", "GET /api/v2/version"},
 	},
 )
+
+// disguised are probes of Transfer-Encoding in disguise: beside the length that a
+// server would go by which does not see it, and alone.
+func disguised() (all []probe) {
+	for _, d := range []struct{ header, beside, besideCame, alone, aloneCame string }{
+		{"Transfer-Encoding: xchunked", "501", "", "501", ""},
+		{"Transfer-Encoding: identity", "501", "", "501", ""},
+		{"Transfer-Encoding: chunked, identity", "501", "", "501", ""},
+		{"Transfer-Encoding: gzip, chunked", "501", "", "501", ""},
+		{"Transfer-Encoding:\tchunked", "200", "POST /api/v2/dags", "200", "POST /api/v2/dags"},
+		{"Transfer-Encoding : chunked", "400", "", "400", ""},
+		{" Transfer-Encoding: chunked", "200 200", "POST /api/v2/dags | GET /api/v2/version", "200 400", "POST /api/v2/dags"},
+		{"Transfer-Encoding\t: chunked", "400", "", "400", ""},
+		{"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "501", "", "501", ""},
+		{"Transfer-Encoding:\r\n chunked", "200", "POST /api/v2/dags", "200", "POST /api/v2/dags"},
+		{"Transfer-Encoding: \x0bchunked", "400", "", "400", ""},
+		{"Transfer-Encoding: \"chunked\"", "501", "", "501", ""},
+		{"X: a\rTransfer-Encoding: chunked", "400", "", "400", ""},
+		{"X: a\nTransfer-Encoding: chunked", "200", "POST /api/v2/dags", "200", "POST /api/v2/dags"},
+		{"Transfer-Encoding: chunked;a=b", "501", "", "501", ""},
+		{"Transfer_Encoding: chunked", "200 200", "POST /api/v2/dags | GET /api/v2/version", "200 400", "POST /api/v2/dags"},
+		{"Transfer-Encoding: \x00chunked", "400", "", "400", ""},
+		{"tRANSFER-eNCODING: ChUnKeD", "200", "POST /api/v2/dags", "200", "POST /api/v2/dags"},
+		{"Transfer-Encod\u0130ng: chunked", "400", "", "400", ""},
+	} {
+		all = append(all,
+			probe{fmt.Sprintf("beside a length: %q", d.header), posted + d.header + "\r\nContent-Length: 50\r\n\r\n0\r\n\r\n" + inner, d.beside, d.besideCame},
+			probe{fmt.Sprintf("alone: %q", d.header), posted + d.header + "\r\n\r\n0\r\n\r\n" + inner, d.alone, d.aloneCame})
+	}
+	return all
+}

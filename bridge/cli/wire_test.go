@@ -337,7 +337,12 @@ func TestWire(t *testing.T) {
 // TestWireObserved: also where nothing is refused, nothing goes on that is not in
 // the log, and Airflow 2 reads it in one way.
 func TestWireObserved(t *testing.T) {
-	newShell(t, "observe").probe(t, func(*testing.T, probe, string) {})
+	came := newShell(t, "observe").probe(t, func(*testing.T, probe, string) {})
+	for i, p := range probes {
+		if strings.HasPrefix(p.codes, "200") && len(came[i]) == 0 {
+			t.Errorf("%s: nothing reaches the upstream", p.name)
+		}
+	}
 }
 
 // probe sends every probe, ends the program and gives what the upstream read of
