@@ -10,7 +10,8 @@
 //     rebuilt as one hop.
 //  3. route: the path's class (package route) says which credentials count.
 //  4. credential: exactly one counts, a Bearer, a legacy Authorization or the
-//     _token cookie. Its failure is final.
+//     _token cookie; a Bearer that names a configured OpenID issuer is a legacy
+//     one. Its failure is final.
 //  5. policy: may this scheme act here today (package migration)?
 //  6. authenticate: a legacy credential becomes a [legacy.Principal], a name.
 //  7. resolve: that name's active user in Airflow 3's own directory (package
@@ -29,7 +30,8 @@
 // gives the same verdict.
 //
 // While the bridge only observes, in front of Airflow 2, an [Observer] stands in
-// the core's place: of these steps accept, forward and record are left.
+// the core's place: of these steps accept, route (for the record alone), forward
+// and record are left.
 //
 // It fails closed: an error on the way of a decision is a refusal, and the zero
 // Decision refuses.
@@ -183,7 +185,7 @@ func (c *Core) admit(ctx context.Context, r Request, d *Decision) *Refusal {
 	if cred.scheme == JWT {
 		return c.own(r, d, cred)
 	}
-	id, no := c.identify(ctx, r, cred.legacy(), c.Policy.Allows)
+	id, no := c.identify(ctx, r, d.from, cred.legacy(), c.Policy.Allows)
 	d.Principal = id.Principal
 	addAll(d.Client, id.Reply)
 	if no != nil {
@@ -192,7 +194,8 @@ func (c *Core) admit(ctx context.Context, r Request, d *Decision) *Refusal {
 	return c.bridged(r, d, id)
 }
 
-// route finds the path's class, and the shape of the bridge's answers on it.
+// route finds the path's class, and the shape of the bridge's answers on it. A
+// method that nobody may forward is refused on every path.
 func (c *Core) route(r Request, d *Decision) *Refusal {
 	target, err := c.Routes.Match(r.Method, r.RawPath)
 	d.Target = target

@@ -34,18 +34,21 @@ func (c credential) legacy() legacy.Credential {
 // refused when alone.
 func (c *Core) credential(r Request, d *Decision) (credential, *Refusal) {
 	token, from, err := gate.Credential(r.Header, tokenCookie)
-	switch {
-	case err != nil:
+	if err != nil {
 		return credential{}, doubled()
-	case from == gate.Bearer && !c.IDTokens(token):
-		return credential{scheme: JWT, token: token}, nil
-	case from == gate.Bearer: // an ID token, beside which there may be a cookie
+	}
+	header, shown := authorization(r.Header)
+	scheme := schemeOf(header)
+	if from == gate.Bearer {
+		if !c.IDTokens(token) {
+			return credential{scheme: JWT, token: token}, nil
+		}
+		scheme = Scheme(legacy.OpenID) // beside which there may be a cookie
 		token, from, _ = gate.Credential(http.Header{"Cookie": r.Header["Cookie"]}, tokenCookie)
 	}
 	why := record.NoCredential
-	header, shown := authorization(r.Header)
 	if shown {
-		d.Scheme = c.schemeOf(header)
+		d.Scheme = scheme
 		if why = c.spoken(d.Scheme, d.Target.Class); why == "" {
 			return credential{scheme: d.Scheme, header: header}, nil
 		}
@@ -129,10 +132,13 @@ func carriesToken(h http.Header) bool {
 	return false
 }
 
+// sessionCookie is FAB's, and Airflow 2's unless somebody renamed it.
+const sessionCookie = "session"
+
 // authCookies are the cookies that say who somebody is: Airflow 3's own, those
 // of its Keycloak manager, FAB's session and Airflow 2's.
 func authCookies() []string {
-	return []string{tokenCookie, "_access_token", "_refresh_token", "session"}
+	return []string{tokenCookie, "_access_token", "_refresh_token", sessionCookie}
 }
 
 // deletedCookies are the Set-Cookie lines by which Airflow 3 takes a _token

@@ -108,7 +108,7 @@ type Decision struct {
 	// ClientAddr is the client as the bridge believes it.
 	ClientAddr netip.Addr
 
-	secure bool // whether the client came by TLS, as the bridge believes it
+	from hop // the client's, as the bridge believes it
 
 	// Again, for PassMinted alone, is what [Core.MintAgain] needs.
 	Again *Renewal

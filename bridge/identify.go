@@ -38,7 +38,11 @@ func (c *Core) Authenticate(ctx context.Context, r Request, cred legacy.Credenti
 			return Identity{}, doubled()
 		}
 	}
-	id, no := c.identify(ctx, r, cred, c.Policy.AllowsToken)
+	from, err := trusted(c.TrustedProxies).hop(r)
+	if err != nil {
+		return Identity{}, badHop(err)
+	}
+	id, no := c.identify(ctx, r, from, cred, c.Policy.AllowsToken)
 	switch {
 	case no == nil:
 		id.Reply = id.Reply.Clone()
@@ -53,7 +57,7 @@ func (c *Core) Authenticate(ctx context.Context, r Request, cred legacy.Credenti
 }
 
 // identify takes a legacy credential from policy to claims.
-func (c *Core) identify(ctx context.Context, r Request, cred legacy.Credential, allows func(scheme string) bool) (Identity, *Refusal) {
+func (c *Core) identify(ctx context.Context, r Request, from hop, cred legacy.Credential, allows func(scheme string) bool) (Identity, *Refusal) {
 	var id Identity
 	a := c.schemes[Scheme(cred.Scheme)]
 	if a == nil {
@@ -61,10 +65,6 @@ func (c *Core) identify(ctx context.Context, r Request, cred legacy.Credential, 
 	}
 	if !allows(string(cred.Scheme)) {
 		return id, unauthenticated(record.SchemeSwitchedOff)
-	}
-	from, err := trusted(c.TrustedProxies).hop(r)
-	if err != nil {
-		from = hop{client: r.Peer, host: r.Host}
 	}
 	if no := c.sameOrigin(r, from.host); no != nil {
 		return id, no

@@ -25,8 +25,6 @@ type ObserverConfig struct {
 	// TrustedProxies are the peers whose X-Forwarded-For is believed, for the
 	// record alone. None by default.
 	TrustedProxies []netip.Prefix
-	// SessionCookie is the name of Airflow 2's session cookie; default "session".
-	SessionCookie string
 	// BasicUser reads the user's name of a Basic header. Required.
 	BasicUser func(authorization string) (string, bool)
 }
@@ -42,9 +40,6 @@ func NewObserver(cfg ObserverConfig) (*Observer, error) {
 	if cfg.Routes == nil || cfg.BasicUser == nil {
 		return nil, errors.New("bridge: Routes and BasicUser are required")
 	}
-	if cfg.SessionCookie == "" {
-		cfg.SessionCookie = "session"
-	}
 	return &Observer{cfg}, nil
 }
 
@@ -55,8 +50,8 @@ func (o *Observer) Decide(_ context.Context, r Request) Decision {
 	if target, err := o.cfg.Routes.Match(r.Method, r.RawPath); err == nil {
 		d.Target, d.Dialect = target, dialectOf(target)
 	}
-	if hop, err := trusted(o.cfg.TrustedProxies).hop(r); err == nil {
-		d.ClientAddr, d.secure = hop.client, hop.proto == "https"
+	if client, err := trusted(o.cfg.TrustedProxies).client(r); err == nil {
+		d.ClientAddr = client
 	}
 	d.Scheme, d.Claimed = o.claims(r.Header)
 	return d
@@ -76,7 +71,7 @@ func (o *Observer) claims(h http.Header) (Scheme, string) {
 		return o.header(values[0])
 	}
 	for pair := range cookies(h) {
-		if named(pair, o.cfg.SessionCookie) {
+		if named(pair, sessionCookie) {
 			return Scheme(legacy.Session), ""
 		}
 	}

@@ -55,6 +55,7 @@ func TestObserver(t *testing.T) {
 		{"a scheme of the site's own", dags, []string{"Authorization", "Hawk id=1"}, "other", "", route.Dual},
 		{"two headers", dags, []string{"Authorization", bridgetest.Basic("alice", "x"), "Authorization", "Negotiate YII="}, "basic", "alice", route.Dual},
 		{"a path that no mode but this one takes", "/api/v1/../%2e", nil, "", "", ""},
+		{"behind a proxy", dags, []string{"X-Forwarded-For", "198.51.100.9"}, "", "", route.Dual},
 		{"a forwarding header that cannot be read", dags, []string{"X-Forwarded-For", "nobody"}, "", "", route.Dual},
 		{"a target without a path", "", nil, "", "", ""},
 	}
@@ -67,7 +68,11 @@ func TestObserver(t *testing.T) {
 			if d.Scheme != tt.scheme || d.Claimed != tt.claimed || d.Target.Class != tt.class {
 				t.Errorf("scheme %q, claimed %q, class %q", d.Scheme, d.Claimed, d.Target.Class)
 			}
-			if d.ClientAddr != netip.MustParseAddr("192.0.2.7") || d.Principal.Name != "" || d.Claims.Subject != "" {
+			client := "192.0.2.7"
+			if tt.name == "behind a proxy" {
+				client = "198.51.100.9"
+			}
+			if d.ClientAddr != netip.MustParseAddr(client) || d.Principal.Name != "" || d.Claims.Subject != "" {
 				t.Errorf("believed too much: %+v", d)
 			}
 		})

@@ -124,7 +124,7 @@ func (c *Core) tokenRefused(d *Decision, cred credential, err error) *Refusal {
 		no.Problem, no.Reason = problem.TokenExpired, record.TokenExpired
 	}
 	if cred.cookie {
-		no.header = http.Header{"Set-Cookie": c.deletedCookies(d.secure)}
+		no.header = http.Header{"Set-Cookie": c.deletedCookies(d.from.proto == "https")}
 	}
 	return no
 }

@@ -82,15 +82,14 @@ func (c *Core) scrub(r Request) (Decision, *Refusal) {
 			d.Remove = append(d.Remove, name)
 		}
 	}
-	hop, err := trusted(c.TrustedProxies).hop(r)
-	if err != nil {
-		return d, NewRefusal(http.StatusBadRequest, record.BadGatewayHeaders, err,
-			"The Host, or a forwarding header of the proxy in front, is doubled or unreadable.")
+	var err error
+	if d.from, err = trusted(c.TrustedProxies).hop(r); err != nil {
+		return d, badHop(err)
 	}
-	d.ClientAddr, d.secure = hop.client, hop.proto == "https"
-	d.Set["X-Forwarded-For"] = []string{hop.client.String()}
-	d.Set["X-Forwarded-Proto"] = []string{hop.proto}
-	d.Set["X-Forwarded-Host"] = []string{hop.host}
+	d.ClientAddr = d.from.client
+	d.Set["X-Forwarded-For"] = []string{d.from.client.String()}
+	d.Set["X-Forwarded-Proto"] = []string{d.from.proto}
+	d.Set["X-Forwarded-Host"] = []string{d.from.host}
 	if id := r.Header["X-Request-Id"]; !wellFormedID(id) {
 		if len(id) > 0 {
 			d.Remove = append(d.Remove, "X-Request-Id")
@@ -98,6 +97,11 @@ func (c *Core) scrub(r Request) (Decision, *Refusal) {
 		d.Set["X-Request-Id"] = []string{r.ID}
 	}
 	return d, nil
+}
+
+func badHop(err error) *Refusal {
+	return NewRefusal(http.StatusBadRequest, record.BadGatewayHeaders, err,
+		"The Host, or a forwarding header of the proxy in front, is doubled or unreadable.")
 }
 
 // wellFormedID says whether a client's own request id may reach the upstream's
