@@ -57,9 +57,10 @@ func (a *assembler) identity(t *taker, s *snapshot) (identity, error) {
 		err = a.askSimple(t, cfg, &id)
 	default:
 		up := cfg.Airflow3.Users
-		id.new, err = a.users(t, database{up.DSN.Reveal(), up.Schema, digestOf(airflowdb.Files(up.DSN.Reveal())), up.Recheck, up.OutageGrace, id.guard}, "airflow3.users.dsn")
-		id.directory = id.new
-		id.add("airflow3 users", "airflow3.users.dsn", id.new)
+		if id.new, err = a.users(t, database{up.DSN.Reveal(), up.Schema, digestOf(airflowdb.Files(up.DSN.Reveal())), up.Recheck, up.OutageGrace, id.guard}, "airflow3.users.dsn"); err == nil {
+			id.directory = id.new
+			id.add("airflow3 users", "airflow3.users.dsn", id.new)
+		}
 	}
 	if err != nil {
 		return id, err

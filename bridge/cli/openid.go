@@ -19,9 +19,9 @@ type issuers struct {
 }
 
 // openid makes the authenticator of ID tokens, and keeps its keys fresh until it
-// is released. It asks no issuer before that.
+// is released. No issuer is waited for.
 func (a *assembler) openid(t *taker, cfg *config.Config, id *identity) error {
-	settings := issuers{list: fmt.Sprintf("%+v", cfg.Legacy.OpenID.Issuers), files: digestOf(keyFiles(cfg)), leeway: cfg.Legacy.OpenID.Leeway, users: id.old}
+	settings := issuers{list: fmt.Sprintf("%#v", cfg.Legacy.OpenID.Issuers), files: digestOf(keyFiles(cfg)), leeway: cfg.Legacy.OpenID.Leeway, users: id.old}
 	found, err := take(t, settings, func() (*openid.Authenticator, func(), error) {
 		c := openid.Config{Leeway: cfg.Legacy.OpenID.Leeway, Now: a.now, Failed: a.issuerFailed}
 		for _, i := range cfg.Legacy.OpenID.Issuers {

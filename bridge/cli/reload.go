@@ -180,12 +180,10 @@ func (r *reloader) reload(why string) bool {
 		return false
 	}
 	cfg, seen, err := r.program.read(r.path)
-	if err != nil {
-		maps.Copy(r.seen, seen)
-		r.refuse(why, err)
-		return r.follow()
+	var s *snapshot
+	if err == nil {
+		s, err = a.snapshot(cfg)
 	}
-	s, err := a.snapshot(cfg)
 	if err != nil {
 		maps.Copy(r.seen, seen)
 		r.refuse(why, err)

@@ -125,8 +125,9 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	a.metrics = metrics.New(metrics.Config{
 		Families:   route.Families(),
 		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: hasher.Running, HashesWaiting: hasher.Waiting,
-		Replays: a.replays.Len,
-		Locked:  func() (int, int) { return a.inForce.Load().Locked() },
+		Replays:         a.replays.Len,
+		LockedAccounts:  func() int { return a.inForce.Load().LockedAccounts() },
+		LockedAddresses: func() int { return a.inForce.Load().LockedAddresses() },
 	})
 	a.sink = record.Fanout{lines, a.metrics, kept}
 	pacing, end := context.WithCancel(ctx)

@@ -23,9 +23,9 @@ type Config struct {
 	HashesWaiting   func() int    // and waiting for it
 	// Families are the routes' families by which what is only observed is counted.
 	Families []string
-	// Locked are the accounts and addresses that had too many failures.
-	Locked  func() (accounts, addresses int)
-	Replays func() int // Kerberos authenticators that are remembered
+	// LockedAccounts and LockedAddresses had too many failures.
+	LockedAccounts, LockedAddresses func() int
+	Replays                         func() int // Kerberos authenticators that are remembered
 }
 
 // Metrics counts for Prometheus. Every label's values are a closed set: what is
@@ -107,10 +107,8 @@ func (m *Metrics) elsewhere(cfg Config) {
 	counter("jetbridge_refusals_dropped_total", "Refusals that jetbridge why will not find.", cfg.RefusalsDropped)
 	gauge("jetbridge_hashes_running", "Passwords being checked.", cfg.HashesRunning)
 	gauge("jetbridge_hashes_waiting", "Passwords waiting to be checked.", cfg.HashesWaiting)
-	if cfg.Locked != nil {
-		gauge("jetbridge_locked_accounts", "Accounts of which too many attempts have failed.", func() int { n, _ := cfg.Locked(); return n })
-		gauge("jetbridge_locked_addresses", "Addresses from which too many attempts have failed.", func() int { _, n := cfg.Locked(); return n })
-	}
+	gauge("jetbridge_locked_accounts", "Accounts of which too many attempts have failed.", cfg.LockedAccounts)
+	gauge("jetbridge_locked_addresses", "Addresses from which too many attempts have failed.", cfg.LockedAddresses)
 	gauge("jetbridge_kerberos_replays", "Kerberos authenticators that are remembered, so that none counts twice.", cfg.Replays)
 }
 

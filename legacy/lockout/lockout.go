@@ -152,15 +152,24 @@ func (g *Guard) Admit(from netip.Addr, accounts ...string) (settle func(error), 
 	}, nil
 }
 
-// Locked counts what is locked out now.
-func (g *Guard) Locked() (accounts, addresses int) {
+// LockedAccounts counts the accounts that are locked out now.
+func (g *Guard) LockedAccounts() int {
 	if g == nil {
-		return 0, 0
+		return 0
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := g.now()
-	return g.accounts.empty(now), g.addresses.empty(now)
+	return g.accounts.empty(g.now())
+}
+
+// LockedAddresses counts the addresses that are locked out now.
+func (g *Guard) LockedAddresses() int {
+	if g == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.addresses.empty(g.now())
 }
 
 // buckets are what has failed lately. Nil holds none, and nothing fails.

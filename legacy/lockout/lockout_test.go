@@ -78,7 +78,7 @@ func TestAccount(t *testing.T) {
 	locked(t, g, "alice", here, 20*time.Second)
 	locked(t, g, "alice", there, 20*time.Second)
 	locked(t, g, "bob", here, 0)
-	if accounts, addresses := g.Locked(); accounts != 1 || addresses != 0 {
+	if accounts, addresses := g.LockedAccounts(), g.LockedAddresses(); accounts != 1 || addresses != 0 {
 		t.Errorf("locked: %d, %d", accounts, addresses)
 	}
 	clock.now = clock.now.Add(19 * time.Second)
@@ -94,7 +94,7 @@ func TestAccount(t *testing.T) {
 	}
 	locked(t, g, "alice", here, 20*time.Second)
 	clock.now = clock.now.Add(time.Minute)
-	if accounts, _ := g.Locked(); accounts != 0 {
+	if accounts := g.LockedAccounts(); accounts != 0 {
 		t.Errorf("locked: %d", accounts)
 	}
 }
@@ -127,7 +127,7 @@ func TestBounds(t *testing.T) {
 	for i := range 100 {
 		fail(t, g, fmt.Sprint("user", i), here)
 	}
-	if accounts, _ := g.Locked(); accounts != 10 {
+	if accounts := g.LockedAccounts(); accounts != 10 {
 		t.Errorf("%d accounts are counted", accounts)
 	}
 	locked(t, g, "user99", here, time.Minute)
@@ -140,7 +140,7 @@ func TestBounds(t *testing.T) {
 		}
 		locked(t, g, "alice", here, 0)
 		pass(t, g, "alice", there)
-		if accounts, addresses := g.Locked(); accounts+addresses > 0 {
+		if accounts, addresses := g.LockedAccounts(), g.LockedAddresses(); accounts+addresses > 0 {
 			t.Error("something is counted")
 		}
 	}
