@@ -2,7 +2,6 @@ package bridge_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,24 +13,6 @@ import (
 	"github.com/jetbridge/jetbridge/modern/gate"
 	"github.com/jetbridge/jetbridge/modern/token"
 )
-
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 // signer numbers its tokens; passes is a gate that believes them all.
 type signer struct {
@@ -52,11 +33,11 @@ func (passes) Check(token string) (modern.Claims, error) {
 	return modern.Claims{ID: token[:1], Subject: token[2:3], ExpiresAt: t}, err
 }
 
-func minting(t *testing.T) (*bridge.Core, *clock) {
+func minting(t *testing.T) (*bridge.Core, *bridgetest.Clock) {
 	t.Helper()
-	c := &clock{t: bridgetest.Now}
+	c := bridgetest.NewClock(bridgetest.Now)
 	w := bridgetest.New(t, func(cfg *bridge.Config) {
-		cfg.Now, cfg.Minter, cfg.Gate, cfg.Lifetime = c.now, &signer{now: c.now}, passes{}, 100*time.Second
+		cfg.Now, cfg.Minter, cfg.Gate, cfg.Lifetime = c.Now, &signer{now: c.Now}, passes{}, 100*time.Second
 	})
 	return w.Core, c
 }
@@ -85,7 +66,7 @@ func TestMintedTokensAreUsedAgain(t *testing.T) {
 		{0, "alice", "c"},
 	}
 	for i, s := range steps {
-		clock.advance(s.after)
+		clock.Advance(s.after)
 		if got := id(t, core, s.user); got != s.want {
 			t.Errorf("step %d: token %q, want %q", i, got, s.want)
 		}
@@ -172,7 +153,7 @@ func TestMintAgain(t *testing.T) {
 	if _, ok := core.MintAgain(bob); !ok {
 		t.Error("another principal had to wait")
 	}
-	clock.advance(time.Second)
+	clock.Advance(time.Second)
 	if _, ok := core.MintAgain(again); !ok {
 		t.Error("no token a second later")
 	}

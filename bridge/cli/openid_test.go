@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jetbridge/jetbridge/bridge/bridgetest"
 	"github.com/jetbridge/jetbridge/bridge/config"
 	"github.com/jetbridge/jetbridge/legacy/openid/openidtest"
 )
@@ -14,7 +15,7 @@ import (
 func TestKeyFileIsReadAgain(t *testing.T) {
 	issuer := openidtest.New(t)
 	file := filepath.Join(t.TempDir(), "keys.json")
-	a := newAssembler(t, &clock{t: time.Now()})
+	a := newAssembler(t, bridgetest.NewClock(time.Now()))
 	cfg := &config.Config{}
 	cfg.Legacy.OpenID.Issuers = []config.Issuer{{Issuer: issuer.URL, Audience: []string{"a"}, KeyFile: file}}
 	taken := &taker{shelf: &a.shelf}

@@ -10,11 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jetbridge/jetbridge/bridge"
+	"github.com/jetbridge/jetbridge/bridge/bridgetest"
 	"github.com/jetbridge/jetbridge/bridge/config"
 	"github.com/jetbridge/jetbridge/bridge/metrics"
 	"github.com/jetbridge/jetbridge/bridge/record"
@@ -22,24 +22,6 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/fab"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
 )
-
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 // assembled makes a snapshot of a configuration file with the given lines.
 func assembled(t *testing.T, a *assembler, lines ...string) *snapshot {
@@ -65,14 +47,14 @@ func loaded(t *testing.T, lines ...string) *config.Config {
 	return cfg
 }
 
-func newAssembler(t *testing.T, c *clock) *assembler {
+func newAssembler(t *testing.T, c *bridgetest.Clock) *assembler {
 	t.Helper()
 	hasher, err := fab.NewHasher(fab.HasherConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &assembler{
-		hasher: hasher, metrics: metrics.New(metrics.Config{}), sink: record.Fanout{}, now: c.now,
+		hasher: hasher, metrics: metrics.New(metrics.Config{}), sink: record.Fanout{}, now: c.Now,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
@@ -110,7 +92,7 @@ func TestNobodyBecomesSomebodyElse(t *testing.T) {
 		new = append(new, fabtest.User{ID: int64((i*7+3)%n + 1), Name: name})
 	}
 	olds, news := users(t, old...), users(t, new...)
-	s := assembled(t, newAssembler(t, &clock{t: time.Now()}),
+	s := assembled(t, newAssembler(t, bridgetest.NewClock(time.Now())),
 		"airflow3: {url: 'http://127.0.0.1:1', auth_manager: fab, users: {dsn: '"+news.URL+"'}}",
 		"legacy: {auth_backends: [basic_auth], users: {dsn: '"+olds.URL+"'}}", secretLine)
 	for i, u := range old {
@@ -145,7 +127,7 @@ func TestChangesCountWithinRecheck(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			alice := fabtest.User{ID: 1, Name: "alice", Hash: fabtest.HashOfSecret}
 			olds, news := users(t, alice), users(t, fabtest.User{ID: 2, Name: "alice"})
-			at := &clock{t: time.Now()}
+			at := bridgetest.NewClock(time.Now())
 			s := assembled(t, newAssembler(t, at),
 				"airflow3: {url: 'http://127.0.0.1:1', auth_manager: fab, users: {dsn: '"+news.URL+"', recheck: 5s}}",
 				"legacy: {auth_backends: [basic_auth], users: {dsn: '"+olds.URL+"', recheck: 5s}}", secretLine)
@@ -155,11 +137,11 @@ func TestChangesCountWithinRecheck(t *testing.T) {
 			if err := c.change(olds, news); err != nil {
 				t.Fatal(err)
 			}
-			at.advance(4 * time.Second)
+			at.Advance(4 * time.Second)
 			if d := decide(s, "alice"); d.Verdict != bridge.PassMinted {
 				t.Errorf("within recheck: %v %s", d.Verdict, d.Reason)
 			}
-			at.advance(2 * time.Second)
+			at.Advance(2 * time.Second)
 			if d := decide(s, "alice"); d.Verdict != bridge.Refuse || d.Reason != c.want {
 				t.Errorf("after recheck: %v %q, want %q", d.Verdict, d.Reason, c.want)
 			}
@@ -171,7 +153,7 @@ func TestChangesCountWithinRecheck(t *testing.T) {
 // what is not used any more is closed.
 func TestPartsOutliveAReload(t *testing.T) {
 	db := users(t, fabtest.User{ID: 1, Name: "alice", Hash: fabtest.HashOfSecret})
-	a := newAssembler(t, &clock{t: time.Now()})
+	a := newAssembler(t, bridgetest.NewClock(time.Now()))
 	lines := []string{
 		"airflow3: {url: 'http://127.0.0.1:1', auth_manager: fab, users: {dsn: '" + db.URL + "'}}",
 		"legacy: {auth_backends: [basic_auth]}", secretLine,

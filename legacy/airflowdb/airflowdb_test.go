@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jetbridge/jetbridge/legacy/airflowdb"
+	"github.com/jetbridge/jetbridge/legacy/legacytest"
 )
 
 const password = "hunter2-p@ss"
@@ -345,21 +346,13 @@ func TestPostgresSchema(t *testing.T) {
 // postgres is the URL of the server that the tests were started with.
 func postgres(t *testing.T) string {
 	t.Helper()
-	url := os.Getenv("JETBRIDGE_TEST_POSTGRES")
-	if url == "" {
-		t.Fatal("JETBRIDGE_TEST_POSTGRES names no PostgreSQL: run `make test`, or testdata/postgres/with-postgres.sh go test …")
-	}
-	return url
+	return legacytest.Server(t, "JETBRIDGE_TEST_POSTGRES")
 }
 
 // mysqlServer is the URL of the server that the tests were started with.
 func mysqlServer(t *testing.T) string {
 	t.Helper()
-	url := os.Getenv("JETBRIDGE_TEST_MYSQL")
-	if url == "" {
-		t.Fatal("JETBRIDGE_TEST_MYSQL names no MySQL: run `make test`, or testdata/mariadb/with-mariadb.sh go test …")
-	}
-	return url
+	return legacytest.Server(t, "JETBRIDGE_TEST_MYSQL")
 }
 
 // closedPort is a port that nobody listens on.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/jetbridge/jetbridge/legacy/airflowdb"
+	"github.com/jetbridge/jetbridge/legacy/legacytest"
 )
 
 // mysqlURL is the server's URL with another database, and more parameters.
@@ -31,11 +31,7 @@ func mysqlURL(t *testing.T, change func(u *url.URL)) string {
 // files is the folder of the server's socket and certificates.
 func files(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("JETBRIDGE_TEST_MYSQL_FILES")
-	if dir == "" {
-		t.Fatal("JETBRIDGE_TEST_MYSQL_FILES names no folder of a MySQL server: run `make test`, or testdata/mariadb/with-mariadb.sh go test …")
-	}
-	return dir
+	return legacytest.Server(t, "JETBRIDGE_TEST_MYSQL_FILES")
 }
 
 // writer is a connection that may do everything.

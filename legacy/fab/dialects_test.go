@@ -3,21 +3,18 @@ package fab
 import (
 	"context"
 	"database/sql"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/jetbridge/jetbridge/legacy/airflowdb"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
+	"github.com/jetbridge/jetbridge/legacy/legacytest"
 )
 
 // MySQL looks one name up by the column's index, under every collation that does
 // not mind the case, and an address under all of them, whatever is asked for.
 func TestMySQLUsesTheIndex(t *testing.T) {
-	server := os.Getenv("JETBRIDGE_TEST_MYSQL")
-	if server == "" {
-		t.Fatal("JETBRIDGE_TEST_MYSQL names no MySQL: run `make test`, or testdata/mariadb/with-mariadb.sh go test …")
-	}
+	server := legacytest.Server(t, "JETBRIDGE_TEST_MYSQL")
 	for _, collation := range []string{"utf8mb4_unicode_ci", "utf8mb3_general_ci", "latin1_swedish_ci", "utf8mb4_bin"} {
 		made, err := fabtest.New(t.Context(), fabtest.Config{MySQL: server, Collation: collation}, fabtest.User{Name: "Alice"}, fabtest.User{Name: "bob"})
 		if err != nil {

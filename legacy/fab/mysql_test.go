@@ -50,18 +50,9 @@ func TestMySQLSchema(t *testing.T) {
 	made := newDatabase(t, fabtest.Config{MySQL: mysql(t)}, fabtest.User{ID: 1, Name: "dana", Roles: []string{"Op"}, Groups: []string{"ops"}})
 	schema := made.URL[strings.LastIndex(made.URL, "/")+1:]
 	for _, url := range []string{mysql(t), strings.TrimSuffix(made.URL, schema)} {
-		db, err := airflowdb.Open(airflowdb.Config{URL: url, Schema: schema})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		users, err := fab.New(fab.Config{DB: db})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := users.Lookup(t.Context(), "DANA")
+		got, err := usersOf(t, airflowdb.Config{URL: url, Schema: schema}, fab.Config{}).Lookup(t.Context(), "DANA")
 		if want := []string{"Op", "opsRole"}; err != nil || !cmp.Equal(got.Roles, want) {
-			t.Errorf("%s: roles %v, %v; want %v", db, got.Roles, err, want)
+			t.Errorf("%s: roles %v, %v; want %v", url, got.Roles, err, want)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/airflowdb"
 	"github.com/jetbridge/jetbridge/legacy/fab"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
+	"github.com/jetbridge/jetbridge/legacy/legacytest"
 )
 
 var people = []fabtest.User{
@@ -51,20 +51,12 @@ func each(t *testing.T, f func(t *testing.T, cfg fabtest.Config)) {
 
 func postgres(t *testing.T) string {
 	t.Helper()
-	url := os.Getenv("JETBRIDGE_TEST_POSTGRES")
-	if url == "" {
-		t.Fatal("JETBRIDGE_TEST_POSTGRES names no PostgreSQL: run `make test`, or testdata/postgres/with-postgres.sh go test …")
-	}
-	return url
+	return legacytest.Server(t, "JETBRIDGE_TEST_POSTGRES")
 }
 
 func mysql(t *testing.T) string {
 	t.Helper()
-	url := os.Getenv("JETBRIDGE_TEST_MYSQL")
-	if url == "" {
-		t.Fatal("JETBRIDGE_TEST_MYSQL names no MySQL: run `make test`, or testdata/mariadb/with-mariadb.sh go test …")
-	}
-	return url
+	return legacytest.Server(t, "JETBRIDGE_TEST_MYSQL")
 }
 
 func newDatabase(t *testing.T, cfg fabtest.Config, users ...fabtest.User) *fabtest.Database {
@@ -84,8 +76,13 @@ func newDatabase(t *testing.T, cfg fabtest.Config, users ...fabtest.User) *fabte
 // newUsers reads db with a Hasher of its own.
 func newUsers(t *testing.T, db *fabtest.Database, cfg fab.Config) *fab.Users {
 	t.Helper()
+	return usersOf(t, airflowdb.Config{URL: db.URL}, cfg)
+}
+
+func usersOf(t *testing.T, db airflowdb.Config, cfg fab.Config) *fab.Users {
+	t.Helper()
 	var err error
-	if cfg.DB, err = airflowdb.Open(airflowdb.Config{URL: db.URL}); err != nil {
+	if cfg.DB, err = airflowdb.Open(db); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cfg.DB.Close() })
