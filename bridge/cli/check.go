@@ -87,6 +87,7 @@ func (p *Program) check(ctx context.Context, cfg *config.Config, path string, as
 		hasher: hasher, metrics: metrics.New(metrics.Config{}), sink: record.Fanout{}, replays: kerberos.NewMemory(0, nil),
 		log: p.logger(cfg.Log.Format, cfg.Log.Level), now: time.Now,
 	}
+	_ = a.openTLS(cfg) // asked again below
 	s, err := a.snapshot(cfg)
 	if err != nil {
 		return misused(err)

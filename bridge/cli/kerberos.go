@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jetbridge/jetbridge/bridge/config"
@@ -19,8 +17,7 @@ import (
 type tickets struct {
 	keytab, service, realms, rules string
 	keep, skew                     time.Duration
-	bindings, cert, key            string
-	rc4                            bool
+	bindings, rc4                  bool
 }
 
 // kerberos makes the authenticator of tickets. It outlives a reload: old keys
@@ -29,18 +26,18 @@ func (a *assembler) kerberos(t *taker, cfg *config.Config, id *identity) error {
 	k := cfg.Legacy.Kerberos
 	settings := tickets{
 		k.Keytab, strings.Join(k.Service, "\n"), strings.Join(k.Realms, "\n"), strings.Join(k.AuthToLocal, "\n"),
-		k.KeepOldKeys, k.ClockSkew, k.ChannelBindings, cfg.TLS.Cert, cfg.TLS.Key, k.InsecureRC4,
+		k.KeepOldKeys, k.ClockSkew, k.ChannelBindings == config.BindingsAccept, k.InsecureRC4,
 	}
 	found, err := take(t, settings, func() (*kerberos.Authenticator, func(), error) {
 		c := kerberos.Config{
 			Keytab: k.Keytab, KeepOldKeys: k.KeepOldKeys, Services: k.Service, Realms: k.Realms, AuthToLocal: k.AuthToLocal,
 			Skew: k.ClockSkew, InsecureRC4: k.InsecureRC4, Replays: a.replays, Log: a.log, Now: a.now,
 		}
-		if k.ChannelBindings == config.BindingsAccept {
-			ends := &endPoints{cert: cfg.TLS.Cert, key: cfg.TLS.Key, now: a.now}
-			if c.Certificates = ends.certificates; len(c.Certificates()) == 0 {
-				return nil, nil, fmt.Errorf("channel_bindings: the certificate %s cannot be read", cfg.TLS.Cert)
+		if settings.bindings {
+			if a.pair == nil {
+				return nil, nil, fmt.Errorf("channel_bindings: the certificate %s is not in force: it cannot be read, or TLS was not on at the start", cfg.TLS.Cert)
 			}
+			c.Certificates = a.pair.Certificates // what the listener shows, whatever tls.cert says by now
 		}
 		made, err := kerberos.New(c)
 		return made, nil, err
@@ -54,46 +51,6 @@ func (a *assembler) kerberos(t *taker, cfg *config.Config, id *identity) error {
 	id.tickets = found
 	id.authenticators = append(id.authenticators, found)
 	return nil
-}
-
-// endPoints are the certificates with which clients saw TLS end: the one of
-// today, and those before it, for connections outlive a change.
-type endPoints struct {
-	cert, key string
-	now       func() time.Time
-
-	mu     sync.Mutex
-	looked time.Time
-	seen   os.FileInfo
-	ders   [][]byte // the newest first
-}
-
-// formerCertificates is how many certificates are believed beside the newest.
-const formerCertificates = 2
-
-func (e *endPoints) certificates() [][]byte {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if now := e.now(); e.looked.IsZero() || now.Sub(e.looked) >= time.Second {
-		e.looked = now
-		e.look()
-	}
-	return e.ders
-}
-
-// look takes up a certificate only with its key, as the listener does.
-func (e *endPoints) look() {
-	info, err := os.Stat(e.cert)
-	if err != nil || e.seen != nil && info.ModTime().Equal(e.seen.ModTime()) && info.Size() == e.seen.Size() {
-		return
-	}
-	pair, err := tls.LoadX509KeyPair(e.cert, e.key)
-	if err != nil {
-		return // perhaps the key is not there yet
-	}
-	e.seen = info
-	all := append([][]byte{pair.Certificate[0]}, e.ders...)
-	e.ders = all[:min(len(all), 1+formerCertificates)]
 }
 
 // kerberos says what the keytab holds, and what usually is wrong with one.

@@ -1,15 +1,9 @@
 package cli_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -27,6 +21,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/spnego"
 
+	"github.com/jetbridge/jetbridge/bridge/cli"
 	"github.com/jetbridge/jetbridge/legacy/kerberos/kerberostest"
 )
 
@@ -216,7 +211,7 @@ func (s *kerberosSite) chromium(t *testing.T) {
 // where that ends at the bridge, and refused where somebody stands in between.
 func TestKerberosOverTLS(t *testing.T) {
 	certs := t.TempDir()
-	cert := writeCertificate(t, certs, "bridge")
+	cert := cli.WriteCertificate(t, certs, "bridge")
 	s := newKerberosSite(t, "JETBRIDGE__TLS__CERT="+cert+".crt", "JETBRIDGE__TLS__KEY="+cert+".key", "JETBRIDGE__LEGACY__KERBEROS__CHANNEL_BINDINGS=accept")
 	found := pythons(t)
 	t.Setenv("REQUESTS_CA_BUNDLE", cert+".crt")
@@ -224,7 +219,7 @@ func TestKerberosOverTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) { content(t, s.python(t, python, "requests-kerberos", s.bridge, "localhost")) })
 	}
 
-	other := writeCertificate(t, certs, "between")
+	other := cli.WriteCertificate(t, certs, "between")
 	target, err := url.Parse(s.bridge)
 	if err != nil {
 		t.Fatal(err)
@@ -257,33 +252,4 @@ func TestKerberosOverTLS(t *testing.T) {
 	}
 	// Debian's client is older and binds to nothing.
 	content(t, s.python(t, found["Debian's"], "requests-kerberos", base, "localhost", "get-only"))
-}
-
-// writeCertificate makes a certificate of localhost's, signed by itself.
-func writeCertificate(t *testing.T, dir, name string) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	base := filepath.Join(dir, name)
-	for file, block := range map[string]*pem.Block{base + ".crt": {Type: "CERTIFICATE", Bytes: der}, base + ".key": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return base
 }

@@ -96,6 +96,9 @@ type assembler struct {
 	hasher *fab.Hasher
 	// replays outlives every configuration: what was shown stays shown.
 	replays *kerberos.Memory
+	// pair is the certificate of the public listener; nil without TLS. It too
+	// outlives every configuration: the listener does.
+	pair    *server.Pair
 	metrics *metrics.Metrics
 	sink    record.Sink
 	log     *slog.Logger
@@ -137,8 +140,23 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	return failed(errors.Join(err, lines.Close(), kept.Close()))
 }
 
+// openTLS reads the certificate that cfg names, if any: once, for the listener
+// and for the acceptor of tickets that are bound to it.
+func (a *assembler) openTLS(cfg *config.Config) (err error) {
+	if cfg.TLS.Cert == "" {
+		return nil
+	}
+	if a.pair, err = server.LoadPair(cfg.TLS.Cert, cfg.TLS.Key, a.now, a.log); err != nil {
+		return fmt.Errorf("tls: %w", err)
+	}
+	return nil
+}
+
 // run serves until ctx ends.
 func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, with serving) error {
+	if err := a.openTLS(cfg); err != nil {
+		return err
+	}
 	first, err := a.snapshot(cfg)
 	if err != nil {
 		return err
@@ -147,7 +165,7 @@ func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, wit
 	a.inForce.Store(first.identity.guard)
 	a.metrics.Loaded()
 	srv, err := server.New(server.Config{
-		Public:  server.Listen{Addr: cfg.Listen, Listener: with.public, CertFile: cfg.TLS.Cert, KeyFile: cfg.TLS.Key},
+		Public:  server.Listen{Addr: cfg.Listen, Listener: with.public, Pair: a.pair},
 		Side:    server.Listen{Addr: cfg.Metrics.Listen, Listener: with.side},
 		Handler: a.metrics.InFlight(first.handler), Release: first.release,
 		Metrics: a.metrics.Handler(), Log: a.log,

@@ -66,6 +66,7 @@ func (p *Program) usersDiff(ctx context.Context, cfg *config.Config, asJSON bool
 		return failed(err)
 	}
 	a := &assembler{hasher: hasher, metrics: metrics.New(metrics.Config{}), sink: record.Fanout{}, log: p.logger(cfg.Log.Format, cfg.Log.Level)}
+	_ = a.openTLS(cfg) // told below, where it matters
 	s, err := a.snapshot(cfg)
 	if err != nil {
 		return misused(err)

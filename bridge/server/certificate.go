@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,15 +10,17 @@ import (
 	"time"
 )
 
-// A pair is a certificate and its key, read again when their files change.
-type pair struct {
+// A Pair is a certificate and its key, read again within a second of a change of
+// their files. It is safe for concurrent use.
+type Pair struct {
 	certFile, keyFile string
 	now               func() time.Time
 	log               *slog.Logger
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	seen    [2]stamp // of the files when they were read last, well or not
+	shown   []*x509.Certificate // never changed, only replaced: callers hold it
+	seen    [2]stamp            // of the files when they were read last, well or not
 	looked  time.Time
 }
 
@@ -27,49 +30,82 @@ type stamp struct {
 	size    int64
 }
 
-// lookEvery is how often handshakes look at the files at most.
-const lookEvery = time.Second
+const (
+	// lookEvery is how often the files are looked at at most.
+	lookEvery = time.Second
+	// formerCertificates is how many are remembered beside the one in force.
+	formerCertificates = 2
+)
 
-func loadPair(certFile, keyFile string, now func() time.Time, log *slog.Logger) (*pair, error) {
-	p := &pair{certFile: certFile, keyFile: keyFile, now: now, log: log, looked: now()}
+// LoadPair reads a certificate and its key. The clock is the one by which their
+// files are looked after, nil for time.Now; log is told of each change.
+func LoadPair(certFile, keyFile string, now func() time.Time, log *slog.Logger) (*Pair, error) {
+	if now == nil {
+		now = time.Now
+	}
+	p := &Pair{certFile: certFile, keyFile: keyFile, now: now, log: log, looked: now()}
 	p.seen = p.stamps()
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
-	if err != nil {
+	if err := p.read(); err != nil {
 		return nil, fmt.Errorf("reading the certificate: %w", err)
 	}
-	p.current = &cert
 	return p, nil
 }
 
-// certificate is for [tls.Config.GetCertificate]. Files that changed into what
-// does not fit leave the certificate as it was, and say so once.
-func (p *pair) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+// Certificates are those that clients may have seen: the one in force, and the
+// two before it, for connections outlive a change. It looks at the files as a
+// handshake does, so that the newest is what the next handshake shows.
+func (p *Pair) Certificates() []*x509.Certificate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := p.now(); now.Sub(p.looked) >= lookEvery {
-		p.looked = now
-		p.reload()
-	}
+	p.look()
+	return p.shown
+}
+
+// certificate is for [tls.Config.GetCertificate].
+func (p *Pair) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.look()
 	return p.current, nil
 }
 
-func (p *pair) reload() {
+// look reads the files again if they changed. Into what does not fit: the
+// certificate stays as it was, and the log says so once.
+func (p *Pair) look() {
+	now := p.now()
+	if now.Sub(p.looked) < lookEvery {
+		return
+	}
+	p.looked = now
 	seen := p.stamps()
 	if seen == p.seen {
 		return
 	}
 	p.seen = seen
-	cert, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
-	if err != nil {
+	if err := p.read(); err != nil {
 		p.log.Error("the new certificate was refused, the old one stays in force", "file", p.certFile, "err", err)
 		return
 	}
-	p.current = &cert
 	p.log.Info("the certificate was changed", "file", p.certFile)
 }
 
+// read puts into force what the files hold.
+func (p *Pair) read() error {
+	cert, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
+	if err != nil {
+		return err
+	}
+	p.current = &cert
+	if len(p.shown) > 0 && cert.Leaf.Equal(p.shown[0]) {
+		return nil // written again as it was: none goes for it
+	}
+	all := append([]*x509.Certificate{cert.Leaf}, p.shown...)
+	p.shown = all[:min(len(all), 1+formerCertificates)]
+	return nil
+}
+
 // stamps looks at both files; one that is gone has the zero stamp.
-func (p *pair) stamps() (s [2]stamp) {
+func (p *Pair) stamps() (s [2]stamp) {
 	for i, name := range []string{p.certFile, p.keyFile} {
 		if info, err := os.Stat(name); err == nil {
 			s[i] = stamp{info.ModTime(), info.Size()}

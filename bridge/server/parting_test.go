@@ -120,12 +120,11 @@ func ask(t *testing.T, c net.Conn, r *bufio.Reader, path string, closes bool) {
 // TestNothingIsLostInDrain: clients that go on asking are all served, and keep
 // no connection that the end of the drain delay could cut.
 func TestNothingIsLostInDrain(t *testing.T) {
-	pair := newKeyPair(t)
-	for name, public := range map[string]server.Listen{"HTTP/1": {}, "HTTP/2": {CertFile: pair.cert, KeyFile: pair.key}} {
+	for name, public := range map[string]server.Listen{"HTTP/1": {}, "HTTP/2": {Pair: newKeyPair(t).load(nil, nil)}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, server.Config{Public: public, Handler: says("ok"), DrainDelay: 10 * time.Second}, func(b *bubble) {
 				scheme, dialed := "http", 0
-				if public.CertFile != "" {
+				if public.Pair != nil {
 					scheme = "https"
 				}
 				tr := client(0)

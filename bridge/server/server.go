@@ -11,8 +11,9 @@
 // connections, then what is under way ends.
 //
 // Use [New], which opens the listeners, then Serve; [Server.SetHandler] changes
-// the handler at any time. It refuses TLS below 1.2 and certificates that do not
-// match their key; a bad new certificate leaves the old one in force.
+// the handler at any time. It refuses TLS below 1.2 and, in [LoadPair],
+// certificates that do not match their key; a bad new certificate leaves the old
+// one in force.
 package server
 
 import (
@@ -66,8 +67,6 @@ type Config struct {
 	DrainDelay time.Duration
 	// DrainTimeout is how long requests under way may then take; default 30 s.
 	DrainTimeout time.Duration
-	// Now is the clock by which certificates are looked after; nil for time.Now.
-	Now func() time.Time
 }
 
 // Listen is one address to listen on.
@@ -76,9 +75,8 @@ type Listen struct {
 	Addr string
 	// Listener is used instead of Addr when set.
 	Listener net.Listener
-	// CertFile and KeyFile turn TLS on. They are read again within a second of
-	// a change.
-	CertFile, KeyFile string
+	// Pair turns TLS on; nil for none.
+	Pair *Pair
 }
 
 // ErrCut says that requests under way were cut when the drain timeout passed.
@@ -105,9 +103,6 @@ func New(cfg Config) (*Server, error) {
 	setDefault(&cfg.StallTimeout, time.Minute)
 	setDefault(&cfg.MinBodyRate, 100)
 	setDefault(&cfg.DrainTimeout, 30*time.Second)
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if min(cfg.ReadHeaderTimeout, cfg.IdleTimeout, cfg.StallTimeout, cfg.DrainTimeout) < 0 || min(cfg.MaxHeaderBytes, cfg.MinBodyRate) < 0 || cfg.DrainDelay < 0 {
 		return nil, errors.New("server: a limit is negative")
 	}
@@ -136,15 +131,8 @@ func setDefault[T comparable](field *T, value T) {
 // open makes the server of one listener.
 func (s *Server) open(l Listen, h http.Handler) (*http.Server, *listener, error) {
 	var config *tls.Config
-	if (l.CertFile == "") != (l.KeyFile == "") {
-		return nil, nil, errors.New("TLS needs a certificate and its key")
-	}
-	if l.CertFile != "" {
-		pair, err := loadPair(l.CertFile, l.KeyFile, s.cfg.Now, s.cfg.Log)
-		if err != nil {
-			return nil, nil, err
-		}
-		config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.certificate}
+	if l.Pair != nil {
+		config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: l.Pair.certificate}
 	}
 	inner := l.Listener
 	if inner == nil {

@@ -165,8 +165,6 @@ func TestNewRefuses(t *testing.T) {
 		"no address":        {Handler: says(""), Log: log},
 		"an address in use": {Public: server.Listen{Addr: taken.Addr().String()}, Handler: says(""), Log: log},
 		"a side in use":     {Public: free, Side: server.Listen{Addr: taken.Addr().String()}, Handler: says(""), Log: log},
-		"half a pair":       {Public: server.Listen{Addr: "127.0.0.1:0", CertFile: "x"}, Handler: says(""), Log: log},
-		"no such pair":      {Public: server.Listen{Addr: "127.0.0.1:0", CertFile: "x", KeyFile: "y"}, Handler: says(""), Log: log},
 		"a negative limit":  {Public: free, Handler: says(""), Log: log, StallTimeout: -1},
 	} {
 		if _, err := server.New(cfg); err == nil {

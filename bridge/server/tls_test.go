@@ -40,8 +40,16 @@ func newKeyPair(t testing.TB) *keyPair {
 	return p
 }
 
-// write makes a new certificate of that serial number, for 127.0.0.1.
+// write puts a new certificate there, and its key.
 func (p *keyPair) write(serial int64) {
+	p.t.Helper()
+	cert, key := p.make(serial)
+	p.put(p.cert, cert)
+	p.put(p.key, key)
+}
+
+// make makes a certificate of that serial number, for 127.0.0.1, and its key.
+func (p *keyPair) make(serial int64) (certPEM, keyPEM []byte) {
 	p.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -59,8 +67,7 @@ func (p *keyPair) write(serial int64) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.put(p.cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
-	p.put(p.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 // put writes a file with a time of its own, however coarse the file system's is.
@@ -75,8 +82,21 @@ func (p *keyPair) put(name string, data []byte) {
 	}
 }
 
-func (p *keyPair) listen() server.Listen {
-	return server.Listen{Addr: "127.0.0.1:0", CertFile: p.cert, KeyFile: p.key}
+// load reads it; nil for the system's clock, and for no log.
+func (p *keyPair) load(now func() time.Time, log *slog.Logger) *server.Pair {
+	p.t.Helper()
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	pair, err := server.LoadPair(p.cert, p.key, now, log)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return pair
+}
+
+func (p *keyPair) listen(now func() time.Time, log *slog.Logger) server.Listen {
+	return server.Listen{Addr: "127.0.0.1:0", Pair: p.load(now, log)}
 }
 
 // client trusts anybody and takes a new connection each time.
@@ -89,7 +109,7 @@ func client(maxVersion uint16) *http.Transport {
 
 func TestTLS(t *testing.T) {
 	pair := newKeyPair(t)
-	r := run(t, server.Config{Public: pair.listen(), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	r := run(t, server.Config{Public: pair.listen(nil, nil), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprint(w, r.Proto, " ", r.TLS != nil, " ", string(body), err)
 	})})
@@ -119,9 +139,9 @@ func TestCertificateChanges(t *testing.T) {
 	pair := newKeyPair(t)
 	var now atomic.Int64
 	var log syncBuffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
 	r := run(t, server.Config{
-		Public: pair.listen(), Handler: says("ok"), Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Now: func() time.Time { return time.Unix(now.Load(), 0) },
+		Public: pair.listen(func() time.Time { return time.Unix(now.Load(), 0) }, logger), Handler: says("ok"), Log: logger,
 	})
 	serial := func() int64 {
 		t.Helper()
@@ -161,6 +181,56 @@ func TestCertificateChanges(t *testing.T) {
 	}
 }
 
+// TestFormerCertificates: a connection that began under the certificate before
+// counts on, and a certificate whose key is not there yet does not count.
+func TestFormerCertificates(t *testing.T) {
+	files := newKeyPair(t)
+	now := time.Unix(1_800_000_000, 0)
+	pair := files.load(func() time.Time { return now }, nil)
+	for _, step := range []struct {
+		name   string
+		change func()
+		want   string
+	}{
+		{"one", func() {}, "[1]"},
+		{"a certificate without its key", func() {
+			cert, _ := files.make(2)
+			files.put(files.cert, cert)
+		}, "[1]"},
+		{"and then another", func() { files.write(3) }, "[3 1]"},
+		{"a third", func() { files.write(4) }, "[4 3 1]"},
+		{"the same, written again", func() {
+			key, err := os.ReadFile(files.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files.put(files.key, key)
+		}, "[4 3 1]"},
+		{"the oldest goes", func() { files.write(5) }, "[5 4 3]"},
+	} {
+		step.change()
+		now = now.Add(time.Second)
+		var got []string
+		for _, c := range pair.Certificates() {
+			got = append(got, c.SerialNumber.String())
+		}
+		if fmt.Sprint(got) != step.want {
+			t.Errorf("%s: %v, want %s", step.name, got, step.want)
+		}
+	}
+}
+
+func TestLoadPairRefuses(t *testing.T) {
+	pair, other := newKeyPair(t), newKeyPair(t)
+	for name, files := range map[string][2]string{
+		"half a pair": {pair.cert, ""}, "no such pair": {"x", "y"}, "another's key": {pair.cert, other.key},
+	} {
+		if _, err := server.LoadPair(files[0], files[1], nil, slog.New(slog.DiscardHandler)); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
+
 // A syncBuffer takes log lines from any goroutine.
 type syncBuffer struct {
 	mu  sync.Mutex
@@ -195,7 +265,7 @@ func TestStalledStream(t *testing.T) {
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s%s %v %v", first, body, err != nil, time.Since(start))
 	})
-	cfg := server.Config{Public: server.Listen{CertFile: pair.cert, KeyFile: pair.key}, Handler: h, StallTimeout: limit, MinBodyRate: 2}
+	cfg := server.Config{Public: server.Listen{Pair: pair.load(nil, nil)}, Handler: h, StallTimeout: limit, MinBodyRate: 2}
 	inBubble(t, cfg, func(b *bubble) {
 		tr := client(0)
 		tr.DisableKeepAlives = false

@@ -75,74 +75,6 @@ func principalName(parts ...string) types.PrincipalName {
 	return types.PrincipalName{NameType: 1, NameString: parts}
 }
 
-// TestReplies: the framing that came in, a right AP-REP when it was asked for,
-// nothing when nothing is due (C-41).
-func TestReplies(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		noMutual bool
-		frame    func(kerberostest.Request) []byte
-		header   bool
-		want     kerberostest.Reply
-	}{
-		{"raw", false, kerberostest.Request.Raw, true, kerberostest.Reply{Mutual: true}},
-		{"raw, not mutual", true, kerberostest.Request.Raw, false, kerberostest.Reply{}},
-		{"SPNEGO", false, func(r kerberostest.Request) []byte { return r.SPNEGO() }, true,
-			kerberostest.Reply{SPNEGO: true, Mech: kerberostest.Krb5, Mutual: true}},
-		{"SPNEGO, not mutual", true, func(r kerberostest.Request) []byte { return r.SPNEGO() }, true,
-			kerberostest.Reply{SPNEGO: true, Mech: kerberostest.Krb5}},
-		{"Windows' list", false, func(r kerberostest.Request) []byte {
-			return r.SPNEGO(kerberostest.MSKrb5, kerberostest.Krb5, kerberostest.NegoEx, kerberostest.NTLM)
-		}, true, kerberostest.Reply{SPNEGO: true, Mech: kerberostest.MSKrb5, Mutual: true}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, nil)
-			r := w.request(t, kerberostest.Want{NoMutual: c.noMutual})
-			proof, err := w.send(t, kerberostest.Header(c.frame(r)))
-			if err != nil || proof.Principal.Name != "alice@EXAMPLE.TEST" || proof.Principal.Scheme != legacy.Kerberos {
-				t.Fatalf("%+v, %v", proof, err)
-			}
-			lines := proof.Reply["Www-Authenticate"]
-			if len(lines) != 0 != c.header || len(proof.Reply) > 1 {
-				t.Fatalf("the reply is %v", proof.Reply)
-			}
-			if !c.header {
-				return
-			}
-			reply, err := r.CheckReply(lines[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if reply.Mutual && (reply.Sequence <= 0 || reply.Sequence >= 1<<30) {
-				t.Errorf("sequence number %d", reply.Sequence)
-			}
-			reply.Sequence = 0
-			if reply.MIC != nil || reply.SPNEGO != c.want.SPNEGO || reply.Mech != c.want.Mech || reply.Mutual != c.want.Mutual {
-				t.Errorf("got %+v, want %+v", reply, c.want)
-			}
-		})
-	}
-	t.Run("the 22 bytes of MIT's for SPNEGO without mutual", func(t *testing.T) {
-		w := newWorld(t, nil)
-		proof, err := w.send(t, kerberostest.Header(w.request(t, kerberostest.Want{NoMutual: true}).SPNEGO()))
-		if got := proof.Reply.Get("WWW-Authenticate"); err != nil || got != "Negotiate oRQwEqADCgEAoQsGCSqGSIb3EgECAg==" {
-			t.Errorf("%q, %v", got, err)
-		}
-	})
-	t.Run("asked for by ap-options alone", func(t *testing.T) {
-		w := newWorld(t, nil)
-		r := w.request(t, kerberostest.Want{NoMutual: true, Authenticator: func(a *types.Authenticator) { a.Cksum = types.Checksum{} },
-			Request: func(r *messages.APReq) { types.SetFlag(&r.APOptions, mutualRequired) }})
-		proof, err := w.send(t, kerberostest.Header(r.Raw()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.CheckReply(proof.Reply.Get("WWW-Authenticate")); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // TestEtypes: each type that is spoken, for ticket and session key.
 func TestEtypes(t *testing.T) {
 	all := []int32{17, 18, 19, 20, 23}
@@ -343,28 +275,6 @@ func TestServices(t *testing.T) {
 		_, err := w.send(t, kerberostest.Header(r.Raw()))
 		if got := reasonOf(t, err); (got == "") != c.ok || got != "" && got != legacy.ServiceNotAllowed {
 			t.Errorf("%s, a ticket under %s: %v", c.services, c.key, err)
-		}
-	}
-}
-
-// TestChannelBindings: a binding must be that of a certificate of ours, none is
-// let in.
-func TestChannelBindings(t *testing.T) {
-	cert, old := []byte("a certificate"), []byte("the one before it")
-	for _, c := range []struct {
-		name    string
-		binding []byte
-		why     legacy.Reason
-	}{
-		{"right", binding(cert), ""},
-		{"of the certificate before", binding(old), ""},
-		{"none", nil, ""},
-		{"another's", binding([]byte("another's certificate")), legacy.ChannelBindingMismatch},
-	} {
-		w := newWorld(t, func(cfg *Config) { cfg.Certificates = func() [][]byte { return [][]byte{cert, old} } })
-		r := w.request(t, kerberostest.Want{Authenticator: func(a *types.Authenticator) { a.Cksum = kerberostest.Checksum(2, c.binding) }})
-		if _, err := w.send(t, kerberostest.Header(r.Raw())); reasonOf(t, err) != c.why {
-			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

@@ -22,6 +22,7 @@ package kerberos
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -62,11 +63,11 @@ type Config struct {
 	Skew time.Duration
 	// InsecureRC4 accepts etype 23, rc4-hmac, for tickets and session keys.
 	InsecureRC4 bool
-	// Certificates, when set, gives the DER certificates with which the bridge
-	// itself ends TLS, the newest first: a client that binds its token to a TLS
-	// channel must have bound it to one of them (RFC 5929 tls-server-end-point).
-	// One that binds to none is let in. Nil: bindings are not looked at.
-	Certificates func() [][]byte
+	// Certificates, when set, gives the certificates with which the bridge itself
+	// ends TLS, the newest first: a client that binds its token to a TLS channel
+	// must have bound it to one of them (RFC 5929 tls-server-end-point). One that
+	// binds to none is let in. Nil: bindings are not looked at.
+	Certificates func() []*x509.Certificate
 	// Replays remembers authenticators. Required: who makes two Authenticators
 	// for one service lets them share it.
 	Replays ReplayCache

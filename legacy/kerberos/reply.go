@@ -47,7 +47,7 @@ func (a *Authenticator) checkChecksum(found *acceptance) error {
 	if a.cfg.Certificates == nil || bytes.Equal(bound, make([]byte, 16)) {
 		return nil
 	}
-	if !slices.ContainsFunc(a.cfg.Certificates(), func(der []byte) bool { return bytes.Equal(bound, binding(der)) }) {
+	if !slices.ContainsFunc(a.cfg.Certificates(), func(c *x509.Certificate) bool { return bytes.Equal(bound, binding(c)) }) {
 		return legacy.Rejected(legacy.ChannelBindingMismatch, errors.New("the client bound its token to a TLS channel that does not end here"))
 	}
 	return nil
@@ -56,17 +56,15 @@ func (a *Authenticator) checkChecksum(found *acceptance) error {
 // binding is what a client that ends its TLS at this certificate puts into the
 // checksum: the MD5 of gss_channel_bindings_struct with the application data
 // alone (RFC 4121 section 4.1.1.2, RFC 5929 section 4).
-func binding(der []byte) []byte {
+func binding(cert *x509.Certificate) []byte {
 	hash := sha256.New()
-	if cert, err := x509.ParseCertificate(der); err == nil {
-		switch cert.SignatureAlgorithm {
-		case x509.SHA384WithRSA, x509.ECDSAWithSHA384, x509.SHA384WithRSAPSS:
-			hash = sha512.New384()
-		case x509.SHA512WithRSA, x509.ECDSAWithSHA512, x509.SHA512WithRSAPSS:
-			hash = sha512.New()
-		}
+	switch cert.SignatureAlgorithm {
+	case x509.SHA384WithRSA, x509.ECDSAWithSHA384, x509.SHA384WithRSAPSS:
+		hash = sha512.New384()
+	case x509.SHA512WithRSA, x509.ECDSAWithSHA512, x509.SHA512WithRSAPSS:
+		hash = sha512.New()
 	}
-	hash.Write(der)
+	hash.Write(cert.Raw)
 	data := hash.Sum([]byte("tls-server-end-point:"))
 	sum := md5.New()
 	sum.Write(make([]byte, 16)) // no addresses
