@@ -15,11 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jetbridge/jetbridge/bridge/config"
-	"github.com/jetbridge/jetbridge/bridge/metrics"
 	"github.com/jetbridge/jetbridge/bridge/record"
 	"github.com/jetbridge/jetbridge/bridge/store"
-	"github.com/jetbridge/jetbridge/legacy/fab"
-	"github.com/jetbridge/jetbridge/legacy/kerberos"
 	"github.com/jetbridge/jetbridge/modern"
 	"github.com/jetbridge/jetbridge/modern/token"
 )
@@ -79,13 +76,9 @@ func (p *Program) check(ctx context.Context, cfg *config.Config, path string, as
 	for _, w := range cfg.Warnings {
 		findings = append(findings, finding{Part: "configuration", OK: true, Detail: "warning: " + w})
 	}
-	hasher, err := fab.NewHasher(fab.HasherConfig{})
+	a, err := p.assembler(p.logger(cfg.Log.Format, cfg.Log.Level))
 	if err != nil {
 		return failed(err)
-	}
-	a := &assembler{
-		hasher: hasher, metrics: metrics.New(metrics.Config{}), sink: record.Fanout{}, replays: kerberos.NewMemory(0, nil),
-		log: p.logger(cfg.Log.Format, cfg.Log.Level), now: time.Now,
 	}
 	_ = a.openTLS(cfg) // asked again below
 	s, err := a.snapshot(cfg)

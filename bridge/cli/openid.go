@@ -18,8 +18,8 @@ type issuers struct {
 	users  any // where e-mail addresses are looked up
 }
 
-// openid makes the authenticator of ID tokens, and keeps its keys fresh until it
-// is released. No issuer is waited for.
+// openid makes the authenticator of ID tokens. Where requests are served its keys
+// are kept fresh until it is released; no issuer is waited for.
 func (a *assembler) openid(t *taker, cfg *config.Config, id *identity) error {
 	settings := issuers{list: fmt.Sprintf("%#v", cfg.Legacy.OpenID.Issuers), files: digestOf(keyFiles(cfg)), leeway: cfg.Legacy.OpenID.Leeway, users: id.old}
 	found, err := take(t, settings, func() (*openid.Authenticator, func(), error) {
@@ -36,6 +36,9 @@ func (a *assembler) openid(t *taker, cfg *config.Config, id *identity) error {
 		made, err := openid.New(c)
 		if err != nil {
 			return nil, nil, err
+		}
+		if !a.serving {
+			return made, nil, nil
 		}
 		ctx, end := context.WithCancel(context.Background())
 		go made.Run(ctx)

@@ -102,16 +102,31 @@ type assembler struct {
 	metrics *metrics.Metrics
 	sink    record.Sink
 	log     *slog.Logger
-	level   *slog.LevelVar // of log
+	level   *slog.LevelVar // of log; nil where it stays
 	now     func() time.Time
+	serving bool                          // else it is asked once, and keeps nothing fresh in the background
 	inForce atomic.Pointer[lockout.Guard] // the guard of the snapshot in force, for the metrics
+}
+
+// assembler makes one for a command that asks, and serves nobody.
+func (p *Program) assembler(log *slog.Logger) (*assembler, error) {
+	hasher, err := fab.NewHasher(fab.HasherConfig{})
+	if err != nil {
+		return nil, err
+	}
+	return &assembler{
+		hasher: hasher, replays: kerberos.NewMemory(0, nil), metrics: metrics.New(metrics.Config{}), sink: record.Fanout{}, log: log, now: time.Now,
+	}, nil
 }
 
 // serve serves cfg, and what becomes of it, until ctx ends.
 func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) error {
 	level := new(slog.LevelVar)
 	level.Set(cfg.Log.Level)
-	log := p.logger(cfg.Log.Format, level)
+	a, err := p.assembler(p.logger(cfg.Log.Format, level))
+	if err != nil {
+		return failed(err)
+	}
 	kept, err := store.Open(ctx, store.Config{DSN: cfg.Store.DSN.Reveal(), Dir: filepath.Dir(with.path)})
 	if err != nil {
 		return failed(err)
@@ -120,14 +135,10 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	if err != nil {
 		return failed(errors.Join(err, kept.Close()))
 	}
-	hasher, err := fab.NewHasher(fab.HasherConfig{})
-	if err != nil {
-		return failed(errors.Join(err, kept.Close(), lines.Close()))
-	}
-	a := &assembler{hasher: hasher, replays: kerberos.NewMemory(0, nil), log: log, level: level, now: time.Now}
+	a.level, a.serving = level, true
 	a.metrics = metrics.New(metrics.Config{
 		Families:   route.Families(),
-		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: hasher.Running, HashesWaiting: hasher.Waiting,
+		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: a.hasher.Running, HashesWaiting: a.hasher.Waiting,
 		Replays:         a.replays.Len,
 		LockedAccounts:  func() int { return a.inForce.Load().LockedAccounts() },
 		LockedAddresses: func() int { return a.inForce.Load().LockedAddresses() },

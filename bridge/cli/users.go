@@ -11,10 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jetbridge/jetbridge/bridge/config"
-	"github.com/jetbridge/jetbridge/bridge/metrics"
-	"github.com/jetbridge/jetbridge/bridge/record"
 	"github.com/jetbridge/jetbridge/legacy"
-	"github.com/jetbridge/jetbridge/legacy/fab"
 )
 
 func (p *Program) usersCommand() *cobra.Command {
@@ -61,11 +58,10 @@ type difference struct {
 }
 
 func (p *Program) usersDiff(ctx context.Context, cfg *config.Config, asJSON bool) error {
-	hasher, err := fab.NewHasher(fab.HasherConfig{})
+	a, err := p.assembler(p.logger(cfg.Log.Format, cfg.Log.Level))
 	if err != nil {
 		return failed(err)
 	}
-	a := &assembler{hasher: hasher, metrics: metrics.New(metrics.Config{}), sink: record.Fanout{}, log: p.logger(cfg.Log.Format, cfg.Log.Level)}
 	_ = a.openTLS(cfg) // told below, where it matters
 	s, err := a.snapshot(cfg)
 	if err != nil {
