@@ -203,6 +203,9 @@ func TestTickets(t *testing.T) {
 		{"a machine", both([]string{"host", "a.example.com"}, "EXAMPLE.TEST"), legacy.PrincipalNotAllowed},
 		{"a machine in capitals", both([]string{"HOST", "a.example.com"}, "EXAMPLE.TEST"), legacy.PrincipalNotAllowed},
 		{"anonymous", both([]string{"WELLKNOWN", "ANONYMOUS"}, "EXAMPLE.TEST"), legacy.PrincipalNotAllowed},
+		{"the KDC's own", both([]string{"krbtgt", "EXAMPLE.TEST"}, "EXAMPLE.TEST"), legacy.PrincipalNotAllowed},
+		{"the KDC's administration", both([]string{"kadmin", "admin"}, "EXAMPLE.TEST"), legacy.PrincipalNotAllowed},
+		{"the KDC's replication, in capitals", both([]string{"KIPROP", "h"}, "EXAMPLE.TEST"), legacy.PrincipalNotAllowed},
 		{"through realms that nobody checked", part(func(p *messages.EncTicketPart) {
 			p.Transited = messages.TransitedEncoding{TRType: 1, Contents: []byte("EVIL.TEST")}
 		}), legacy.RealmNotAllowed},
@@ -246,6 +249,15 @@ func TestTwoRealms(t *testing.T) {
 	proof, err := w.send(t, kerberostest.Header(w.request(t, kerberostest.Want{Realm: "PARTNER.TEST"}).Raw()))
 	if err != nil || proof.Principal.Name != "alice@PARTNER.TEST" {
 		t.Errorf("%+v, %v", proof.Principal, err)
+	}
+}
+
+// TestNoRuleFits: whom no rule of auth_to_local makes a name of is refused.
+func TestNoRuleFits(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.AuthToLocal = []string{"DEFAULT"} })
+	_, err := w.send(t, kerberostest.Header(w.request(t, kerberostest.Want{Client: "svc/host"}).Raw()))
+	if reasonOf(t, err) != legacy.PrincipalNotAllowed {
+		t.Error(err)
 	}
 }
 
