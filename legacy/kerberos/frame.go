@@ -133,10 +133,9 @@ func parseInit(s cryptobyte.String) (message, error) {
 	if !mechs.ReadASN1(&oid, asn1.OBJECT_IDENTIFIER) {
 		return in, malformed("not a list of mechanisms")
 	}
-	var inner []byte
-	var given, has bool
-	if !init.SkipOptionalASN1(tag(1)) || !init.ReadOptionalASN1OctetString(&inner, &given, tag(2)) ||
-		!init.ReadOptionalASN1OctetString(&in.mic, &has, tag(3)) || !init.Empty() {
+	var inner []byte // nil if absent, as the MIC: an empty one is there, and wrong
+	if !init.SkipOptionalASN1(tag(1)) || !init.ReadOptionalASN1OctetString(&inner, nil, tag(2)) ||
+		!init.ReadOptionalASN1OctetString(&in.mic, nil, tag(3)) || !init.Empty() {
 		return in, malformed("not a negTokenInit")
 	}
 	switch {
@@ -144,15 +143,10 @@ func parseInit(s cryptobyte.String) (message, error) {
 		return in, offeredNTLM()
 	case !bytes.Equal(oid, oidKrb5) && !bytes.Equal(oid, oidMSKrb5):
 		return in, notSpoken(oid)
-	case !given:
+	case inner == nil:
 		return in, legacy.Rejected(legacy.MechanismNotSpoken, errors.New("no token of the mechanism, which would need a second leg"))
 	}
 	in.mech = oid
-	if !has {
-		in.mic = nil
-	} else if in.mic == nil {
-		in.mic = []byte{} // there, and wrong
-	}
 	// Inside, Windows too writes the standard identifier (RFC 4178 appendix D).
 	frame := cryptobyte.String(inner)
 	var body, id cryptobyte.String

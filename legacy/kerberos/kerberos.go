@@ -35,7 +35,7 @@ import (
 
 // Bounds of [Config.Skew], and its default, which is MIT's.
 const (
-	MaxSkew     = 15 * time.Minute
+	maxSkew     = 15 * time.Minute
 	defaultSkew = 5 * time.Minute
 )
 
@@ -59,7 +59,7 @@ type Config struct {
 	// fits counts, and whom none fits is refused. Empty: the name is the whole
 	// principal, user@REALM, as in Airflow 2.
 	AuthToLocal []string
-	// Skew is how far the clocks may differ; default 5 minutes, at most [MaxSkew].
+	// Skew is how far the clocks may differ; default 5 minutes, at most 15.
 	Skew time.Duration
 	// InsecureRC4 accepts etype 23, rc4-hmac, for tickets and session keys.
 	InsecureRC4 bool
@@ -94,8 +94,8 @@ func New(cfg Config) (*Authenticator, error) {
 	if cfg.Skew == 0 {
 		cfg.Skew = defaultSkew
 	}
-	if cfg.Skew < 0 || cfg.Skew > MaxSkew {
-		return nil, fmt.Errorf("kerberos: the clock skew must be at most %v", MaxSkew)
+	if cfg.Skew < 0 || cfg.Skew > maxSkew {
+		return nil, fmt.Errorf("kerberos: the clock skew must be at most %v", maxSkew)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

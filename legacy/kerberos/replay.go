@@ -17,10 +17,10 @@ type ReplayCache interface {
 	Claim(ctx context.Context, key [32]byte, at, keep time.Time) (first bool, err error)
 }
 
-// DefaultReplays is how many authenticators a [Memory] holds unless told
+// defaultReplays is how many authenticators a [Memory] holds unless told
 // otherwise. With the usual clock skew one counts for ten minutes at most, so
 // that this is 7,000 requests a second.
-const DefaultReplays = 4 << 20
+const defaultReplays = 4 << 20
 
 // ErrFull is what a [Memory] says that cannot hold more.
 var ErrFull = errors.New("kerberos: the replay cache is full")
@@ -51,11 +51,11 @@ type slot struct {
 // slotSeconds is what one slot covers.
 const slotSeconds = 8
 
-// NewMemory makes a Memory that holds limit authenticators; zero for
-// [DefaultReplays]. Now is the clock; nil for time.Now.
+// NewMemory makes a Memory that holds limit authenticators; zero for four
+// million. Now is the clock; nil for time.Now.
 func NewMemory(limit int, now func() time.Time) *Memory {
 	if limit <= 0 {
-		limit = DefaultReplays
+		limit = defaultReplays
 	}
 	if now == nil {
 		now = time.Now

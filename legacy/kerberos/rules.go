@@ -16,7 +16,6 @@ type rules []rule
 
 // A rule is one DEFAULT or RULE.
 type rule struct {
-	text string
 	// realm is the one that DEFAULT strips; empty in a RULE.
 	realm string
 	// parts is how many a principal must have; format then makes the text of it
@@ -51,7 +50,7 @@ func parseRules(list []string, realm string) (rules, error) {
 var head = regexp.MustCompile(`^\[([1-9]):([^\]]+)\]`)
 
 func parseRule(text, realm string) (rule, error) {
-	r := rule{text: text}
+	var r rule
 	if text == "DEFAULT" {
 		r.realm = realm
 		return r, nil

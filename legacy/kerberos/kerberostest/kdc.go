@@ -34,8 +34,6 @@ type KDCConfig struct {
 	// Commands are lines for kadmin.local in the first realm, run before it
 	// starts: addprinc -pw secret alice.
 	Commands []string
-	// RC4 lets rc4-hmac be used.
-	RC4 bool
 }
 
 // StartKDC makes the realms and starts the KDC. It must be stopped.
@@ -48,7 +46,7 @@ func StartKDC(cfg KDCConfig) (*KDC, error) {
 	if k.addr, err = freeAddress(); err != nil {
 		return nil, err
 	}
-	if err := k.configure(cfg.RC4); err != nil {
+	if err := k.configure(); err != nil {
 		return nil, err
 	}
 	for _, realm := range k.Realms {
@@ -63,7 +61,7 @@ func StartKDC(cfg KDCConfig) (*KDC, error) {
 			}
 			trust := "addprinc -pw trust-" + from + "-" + to + " krbtgt/" + to + "@" + from
 			for _, holder := range []string{from, to} {
-				if err := k.kadmin(holder, trust); err != nil {
+				if err := k.KadminIn(holder, trust); err != nil {
 					return nil, err
 				}
 			}
@@ -94,15 +92,11 @@ func freeAddress() (string, error) {
 
 func (k *KDC) path(name string) string { return filepath.Join(k.Dir, name) }
 
-func (k *KDC) configure(rc4 bool) error {
+func (k *KDC) configure() error {
 	var conf, kdc strings.Builder
 	fmt.Fprintf(&conf, "[libdefaults]\n default_realm = %s\n dns_lookup_kdc = false\n dns_lookup_realm = false\n", k.Realms[0])
 	conf.WriteString(" dns_canonicalize_hostname = false\n rdns = false\n udp_preference_limit = 1\n")
-	etypes := "aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal aes256-cts-hmac-sha384-192:normal aes128-cts-hmac-sha256-128:normal"
-	if rc4 {
-		conf.WriteString(" allow_weak_crypto = true\n allow_rc4 = true\n permitted_enctypes = aes rc4-hmac\n")
-		etypes += " rc4-hmac:normal"
-	}
+	const etypes = "aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal aes256-cts-hmac-sha384-192:normal aes128-cts-hmac-sha256-128:normal"
 	fmt.Fprintf(&kdc, "[kdcdefaults]\n kdc_listen = %s\n kdc_tcp_listen = %s\n[realms]\n", k.addr, k.addr)
 	conf.WriteString("[realms]\n")
 	for _, realm := range k.Realms {
@@ -148,12 +142,10 @@ func (k *KDC) command(name string, args ...string) *exec.Cmd {
 
 // Kadmin runs lines of kadmin.local in the first realm; the first that fails is
 // the error.
-func (k *KDC) Kadmin(lines ...string) error { return k.kadmin(k.Realms[0], lines...) }
+func (k *KDC) Kadmin(lines ...string) error { return k.KadminIn(k.Realms[0], lines...) }
 
 // KadminIn does the same in another realm.
-func (k *KDC) KadminIn(realm string, lines ...string) error { return k.kadmin(realm, lines...) }
-
-func (k *KDC) kadmin(realm string, lines ...string) error {
+func (k *KDC) KadminIn(realm string, lines ...string) error {
 	if len(lines) == 0 {
 		return nil
 	}
