@@ -87,6 +87,16 @@ func pythons(t *testing.T) map[string]string {
 	return map[string]string{"Debian's": "/usr/bin/python3", "PyPI's": filepath.Join(strings.TrimSpace(string(out)), "bin", "python")}
 }
 
+// A pythonKind is a client of clients.py, and whose interpreter runs it.
+type pythonKind struct{ python, kind string }
+
+func pythonKinds() []pythonKind {
+	return []pythonKind{
+		{"Debian's", "requests-kerberos"}, {"Debian's", "python-gssapi"},
+		{"PyPI's", "requests-kerberos"}, {"PyPI's", "requests-gssapi"}, {"PyPI's", "python-gssapi"},
+	}
+}
+
 func (s *kerberosSite) python(t *testing.T, python, kind, base, host string, args ...string) []pythonCase {
 	t.Helper()
 	out := s.run(t, "alice", python, append([]string{"../../testdata/kerberos/clients.py", kind, base, host}, args...)...)
@@ -103,11 +113,7 @@ func TestKerberosClients(t *testing.T) {
 	s := newKerberosSite(t)
 	behind := s.nginx(t)
 	found := pythons(t)
-	kinds := []struct{ python, kind string }{
-		{"Debian's", "requests-kerberos"}, {"Debian's", "python-gssapi"},
-		{"PyPI's", "requests-kerberos"}, {"PyPI's", "requests-gssapi"}, {"PyPI's", "python-gssapi"},
-	}
-	for _, k := range kinds {
+	for _, k := range pythonKinds() {
 		t.Run(k.python+" "+k.kind, func(t *testing.T) {
 			content(t, s.python(t, found[k.python], k.kind, s.bridge, "localhost"))
 			content(t, s.python(t, found[k.python], k.kind, behind, "localhost"))

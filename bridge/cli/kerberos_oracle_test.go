@@ -17,9 +17,7 @@ func TestKerberosOracle(t *testing.T) {
 	s := newKerberosSite(t)
 	apache := s.apache(t)
 	found := pythons(t)
-	for _, k := range []struct{ python, kind string }{
-		{"Debian's", "requests-kerberos"}, {"Debian's", "python-gssapi"}, {"PyPI's", "requests-kerberos"}, {"PyPI's", "requests-gssapi"}, {"PyPI's", "python-gssapi"},
-	} {
+	for _, k := range pythonKinds() {
 		t.Run(k.python+" "+k.kind, func(t *testing.T) {
 			ours := s.python(t, found[k.python], k.kind, s.bridge, "localhost", "get-only")
 			theirs := s.python(t, found[k.python], k.kind, apache, "localhost", "get-only")

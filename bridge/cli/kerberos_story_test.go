@@ -77,11 +77,9 @@ func newKerberosSite(t *testing.T, options ...string) *kerberosSite {
 	return s
 }
 
-const kerberosSecret = "the secret that the stand-in and the bridge share, long enough for HS512"
-
 func (s *kerberosSite) upstream(t *testing.T) string {
 	t.Helper()
-	airflow, err := demo.NewAirflow(demo.Config{Secret: kerberosSecret, Manager: "fab"})
+	airflow, err := demo.NewAirflow(demo.Config{Secret: sharedSecret, Manager: "fab"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +120,7 @@ metrics: {listen: ""}
 airflow3: {url: %q, auth_manager: fab, users: {dsn: "sqlite:///airflow.db"}}
 legacy: {auth_backends: [kerberos_auth, basic_auth], kerberos: {keytab: airflow.keytab}}
 modern: {secret: %q}
-`, upstream, kerberosSecret)
+`, upstream, sharedSecret)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -167,18 +165,10 @@ modern: {secret: %q}
 // gateway is an nginx that asks /auth/verify and forwards itself.
 func (s *kerberosSite) gateway(t *testing.T) string {
 	t.Helper()
-	return s.daemon(t, "nginx", func(dir, addr string) (string, []string) {
-		return fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log;
-events {}
-http {
-  access_log off;
-  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
-  server {
-    listen %[2]s;
-    large_client_header_buffers 4 64k;
+	return s.startNginx(t, fmt.Sprintf(`
     location = /_jetbridge {
       internal;
-      proxy_pass %[3]s/auth/verify;
+      proxy_pass %s/auth/verify;
       proxy_pass_request_body off;
       proxy_set_header Content-Length "";
       proxy_set_header X-Original-Method $request_method;
@@ -194,17 +184,30 @@ http {
       proxy_set_header Cookie $jb_cookie;
       add_header WWW-Authenticate $jb_negotiate always;
       proxy_hide_header Set-Cookie;
-      proxy_pass %[4]s;
-    }
-  }
-}
-`, dir, addr, strings.Replace(s.bridge, "localhost", "127.0.0.1", 1), s.airflow), []string{"-p", dir, "-e", dir + "/error.log", "-c", dir + "/conf"}
-	})
+      proxy_pass %s;
+    }`, s.bridgeIPv4(), s.airflow))
 }
 
 // nginx stands in front as a plain proxy, with the room for headers that
 // MIGRATION.md asks for.
 func (s *kerberosSite) nginx(t *testing.T) string {
+	t.Helper()
+	return s.startNginx(t, fmt.Sprintf(`
+    location / {
+      proxy_pass %s;
+      proxy_set_header Host $http_host;
+      proxy_buffer_size 32k; proxy_buffers 8 32k; proxy_busy_buffers_size 64k;
+      proxy_next_upstream off;
+    }`, s.bridgeIPv4()))
+}
+
+// bridgeIPv4 is the bridge's URL for nginx, which would try localhost's ::1 too.
+func (s *kerberosSite) bridgeIPv4() string {
+	return strings.Replace(s.bridge, "localhost", "127.0.0.1", 1)
+}
+
+// startNginx starts an nginx whose server has these locations.
+func (s *kerberosSite) startNginx(t *testing.T, locations string) string {
 	t.Helper()
 	return s.daemon(t, "nginx", func(dir, addr string) (string, []string) {
 		return fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log;
@@ -214,16 +217,10 @@ http {
   client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
   server {
     listen %[2]s;
-    large_client_header_buffers 4 64k;
-    location / {
-      proxy_pass %[3]s;
-      proxy_set_header Host $http_host;
-      proxy_buffer_size 32k; proxy_buffers 8 32k; proxy_busy_buffers_size 64k;
-      proxy_next_upstream off;
-    }
+    large_client_header_buffers 4 64k;%[3]s
   }
 }
-`, dir, addr, strings.Replace(s.bridge, "localhost", "127.0.0.1", 1)), []string{"-p", dir, "-e", dir + "/error.log", "-c", dir + "/conf"}
+`, dir, addr, locations), []string{"-p", dir, "-e", dir + "/error.log", "-c", dir + "/conf"}
 	})
 }
 

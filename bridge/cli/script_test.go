@@ -174,9 +174,10 @@ func (s *story) discreet(t testscript.T, dir string) {
 	}
 }
 
+const sharedSecret = "the secret that the stand-in and the bridge share, long enough for HS512"
+
 func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s := storyOf(ts)
-	const secret = "the secret that the stand-in and the bridge share, long enough for HS512"
 	manager, offset := "fab", time.Duration(0)
 	for _, arg := range args {
 		if d, err := time.ParseDuration(arg); err == nil {
@@ -185,7 +186,7 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 			manager = arg
 		}
 	}
-	airflow, err := demo.NewAirflow(demo.Config{Secret: secret, Manager: manager, Now: func() time.Time { return time.Now().Add(offset) }})
+	airflow, err := demo.NewAirflow(demo.Config{Secret: sharedSecret, Manager: manager, Now: func() time.Time { return time.Now().Add(offset) }})
 	ts.Check(err)
 	if s.upstream != nil {
 		s.upstream.Close()
@@ -199,8 +200,8 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}))
 	ts.Setenv("UPSTREAM", s.upstream.URL)
 	ts.Setenv("JETBRIDGE__AIRFLOW3__URL", s.upstream.URL)
-	ts.Setenv("JETBRIDGE__MODERN__SECRET", secret)
-	s.secret(secret)
+	ts.Setenv("JETBRIDGE__MODERN__SECRET", sharedSecret)
+	s.secret(sharedSecret)
 }
 
 func airflow2Cmd(ts *testscript.TestScript, neg bool, args []string) {
