@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jcmturner/gokrb5/v8/client"
-	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/spnego"
 
 	"github.com/jetbridge/jetbridge/bridge/cli"
@@ -41,11 +39,10 @@ func (s *kerberosSite) run(t *testing.T, who, name string, args ...string) strin
 
 // gokrb5 is the client of Go's own library.
 func (s *kerberosSite) gokrb5(t *testing.T) {
-	cfg, err := config.Load(s.kdc.Conf())
+	login, err := s.kdc.Client("alice", kerberostest.Realm, "alicepw")
 	if err != nil {
 		t.Fatal(err)
 	}
-	login := client.NewWithPassword("alice", kerberostest.Realm, "alicepw", cfg, client.DisablePAFXFAST(true))
 	defer login.Destroy()
 	for _, service := range services {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/client"
-	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/spnego"
@@ -36,13 +35,9 @@ func startKDC(t *testing.T, cfg kerberostest.KDCConfig) (*kerberostest.KDC, stri
 // clientOf logs a principal in with gokrb5's client.
 func clientOf(t *testing.T, kdc *kerberostest.KDC, name, realm, password string) *client.Client {
 	t.Helper()
-	cfg, err := config.Load(kdc.Conf())
+	c, err := kdc.Client(name, realm, password)
 	if err != nil {
 		t.Fatal(err)
-	}
-	c := client.NewWithPassword(name, realm, password, cfg, client.DisablePAFXFAST(true))
-	if err := c.Login(); err != nil {
-		t.Fatalf("%v\n%s", err, kdc.Log())
 	}
 	t.Cleanup(c.Destroy)
 	return c

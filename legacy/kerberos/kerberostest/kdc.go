@@ -13,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/jcmturner/gokrb5/v8/client"
+	"github.com/jcmturner/gokrb5/v8/config"
 )
 
 // A KDC is MIT's krb5kdc on a free port of 127.0.0.1, with everything that it
@@ -171,6 +174,20 @@ func (k *KDC) Login(cache, principal, password string, args ...string) error {
 		return fmt.Errorf("kinit %s: %w: %s", principal, err, bytes.TrimSpace(out))
 	}
 	return nil
+}
+
+// Client logs a principal in with gokrb5's client. It must be destroyed.
+func (k *KDC) Client(name, realm, password string) (*client.Client, error) {
+	cfg, err := config.Load(k.Conf())
+	if err != nil {
+		return nil, err
+	}
+	c := client.NewWithPassword(name, realm, password, cfg, client.DisablePAFXFAST(true))
+	if err := c.Login(); err != nil {
+		c.Destroy()
+		return nil, fmt.Errorf("%w: %s", err, k.Log())
+	}
+	return c, nil
 }
 
 // start starts the KDC and waits until it answers.
