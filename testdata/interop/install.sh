@@ -4,6 +4,7 @@
 #   install.sh airflow RELEASE   a virtual environment with that Airflow, from airflow-RELEASE.lock; prints its folder
 #   install.sh chromium          a Chromium; prints its path
 #   install.sh lock [RELEASE...] makes the lock files again (only to move to another release, or to add one)
+#   install.sh uv ARGUMENT...    runs the installer that uv.lock pins, for ../kerberos/install.sh
 #
 # Everything lands in $JETBRIDGE_CACHE (default: ${XDG_CACHE_HOME:-~/.cache}/jetbridge) and is used again by later
 # runs. A virtual environment cannot be moved, so an installation counts only once its stamp file exists: whatever
@@ -67,17 +68,22 @@ need_python() {
 
 key() { cat "$@" | sha256sum | cut -c1-12; }
 
-# uv: the pinned installer, itself from a lock with hashes.
-uv() {
+# install_uv: the pinned installer, itself from a lock with hashes.
+install_uv() {
 	uv_dir=$cache/uv-$(key "$here/uv.lock")
 	if [ ! -e "$uv_dir/complete" ]; then
 		say "installing uv into $uv_dir"
-		python=$(need_python)
+		# Its wheel is a program, which Python of any version unpacks.
+		uv_python=$(find_python || python3 -c 'import sys; print(sys.executable)' 2>/dev/null || need_python)
 		rm -rf "$uv_dir"
-		"$python" -m venv "$uv_dir" >&2 || { apt python3-venv; rm -rf "$uv_dir"; "$python" -m venv "$uv_dir" >&2; }
+		"$uv_python" -m venv "$uv_dir" >&2 || { apt python3-venv; rm -rf "$uv_dir"; "$uv_python" -m venv "$uv_dir" >&2; }
 		"$uv_dir/bin/pip" install --quiet --require-hashes -r "$here/uv.lock" >&2
 		touch "$uv_dir/complete"
 	fi
+}
+
+uv() {
+	install_uv
 	UV_CACHE_DIR=$cache/uv-cache "$uv_dir/bin/uv" "$@"
 }
 
@@ -96,13 +102,18 @@ install_airflow() {
 	echo "$dir"
 }
 
-case ${1:-} in
-airflow)
+# locked FUNCTION...: two runs at once wait for each other instead of building the same folder twice.
+locked() {
 	mkdir -p "$cache"
-	# Two runs at once wait for each other instead of building the same folder twice.
 	exec 9>"$cache/install.lock"
 	flock 9
-	install_airflow "${2:?which release?}" 9>&-
+	"$@" 9>&-
+	exec 9>&-
+}
+
+case ${1:-} in
+airflow)
+	locked install_airflow "${2:?which release?}"
 	;;
 chromium)
 	for p in chromium chromium-browser google-chrome; do
@@ -111,7 +122,13 @@ chromium)
 	apt chromium
 	command -v chromium
 	;;
+uv)
+	shift
+	locked install_uv
+	uv "$@"
+	;;
 lock)
+	locked install_uv
 	cd "$here"
 	compile="pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header"
 	shift
@@ -125,6 +142,6 @@ lock)
 	done
 	;;
 *)
-	die "usage: install.sh airflow RELEASE | chromium | lock [RELEASE...]"
+	die "usage: install.sh airflow RELEASE | chromium | lock [RELEASE...] | uv ARGUMENT..."
 	;;
 esac

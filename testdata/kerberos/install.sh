@@ -44,18 +44,8 @@ debian() {
 	return $status
 }
 
-# uv: the installer that testdata/interop pins.
-uv() {
-	uv_dir=$cache/uv-$(key "$here/../interop/uv.lock")
-	if [ ! -e "$uv_dir/complete" ]; then
-		say "installing uv into $uv_dir"
-		rm -rf "$uv_dir"
-		$python -m venv "$uv_dir" >&2
-		"$uv_dir/bin/pip" install --quiet --require-hashes -r "$here/../interop/uv.lock" >&2
-		touch "$uv_dir/complete"
-	fi
-	UV_CACHE_DIR=$cache/uv-cache "$uv_dir/bin/uv" "$@"
-}
+# uv: the installer that testdata/interop pins, and builds under its own lock.
+uv() { "$here/../interop/install.sh" uv "$@"; }
 
 clients() {
 	dir=$cache/kerberos-$(key "$here/clients.lock")
