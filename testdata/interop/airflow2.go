@@ -11,8 +11,6 @@ import (
 type Airflow2Config struct {
 	// Backends is [api] auth_backends; empty: basic_auth of the FAB provider, to which Airflow appends session.
 	Backends string
-	// SessionBackend is [webserver] session_backend; empty: database.
-	SessionBackend string
 	// Extra are further lines of airflow.cfg, sections included.
 	Extra string
 }
@@ -35,9 +33,6 @@ func (a *Airflow) writeConfig2(cfg Airflow2Config) error {
 	if cfg.Backends == "" {
 		cfg.Backends = FabBasic
 	}
-	if cfg.SessionBackend == "" {
-		cfg.SessionBackend = "database"
-	}
 	text := fmt.Sprintf(`[core]
 dags_folder = %s
 load_examples = False
@@ -51,7 +46,7 @@ auth_backends = %s
 
 [webserver]
 secret_key = %s
-session_backend = %s
+session_backend = database
 expose_config = True
 
 [logging]
@@ -60,7 +55,7 @@ logging_level = WARNING
 [usage_data_collection]
 enabled = False
 
-%s`, a.install.Dags(), a.Database, cfg.Backends, a.Secret, cfg.SessionBackend, cfg.Extra)
+%s`, a.install.Dags(), a.Database, cfg.Backends, a.Secret, cfg.Extra)
 	return os.WriteFile(a.Config, []byte(text), 0o600)
 }
 

@@ -15,11 +15,9 @@ PASSWORD = "correct horse: battery staple"
 made = []
 
 
-def add(name, hashed, password=PASSWORD, email=None, active=True, also_in_3=True):
+def add(name, hashed, password=PASSWORD, email=None, active=True):
     email = email or name + "@example.com"
-    for path, here in ((sys.argv[1], True), (sys.argv[2], also_in_3)):
-        if not here:
-            continue
+    for path in sys.argv[1:3]:
         with sqlite3.connect(path, timeout=30) as db:
             # In Airflow 3 nobody has a password of their own: only the old one can let them in.
             row = db.execute(

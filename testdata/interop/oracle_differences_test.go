@@ -23,8 +23,3 @@ func oracleDifferences() map[string]disagreement {
 	list(disagreement{"500", "out", "Werkzeug before 2.3 cannot read scrypt, which later ones write"}, scrypt, "wrong", "cut")
 	return all
 }
-
-// malformedDifferences are those of TestMalformedBasic, by the header's value.
-func malformedDifferences() map[string]disagreement {
-	return map[string]disagreement{}
-}

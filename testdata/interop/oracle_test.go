@@ -24,10 +24,10 @@ func oracle(t *testing.T) (url string, people []person) {
 	if err := json.Unmarshal(out, &people); err != nil {
 		t.Fatal(err)
 	}
-	return oracleBridge(t, "oracle", "basic_auth"), people
+	return oracleBridge(t, "oracle"), people
 }
 
-func oracleBridge(t *testing.T, name, backends string) string {
+func oracleBridge(t *testing.T, name string) string {
 	t.Helper()
 	listen, err := FreeAddress()
 	if err != nil {
@@ -36,8 +36,8 @@ func oracleBridge(t *testing.T, name, backends string) string {
 	b, err := StartBridge(t.Context(), world.binary, world.dir, name, listen, fmt.Sprintf(
 		`airflow3: {url: %q, config: %q, auth_manager: fab}
 airflow2: {version: %s}
-legacy: {auth_backends: [%s], users: {dsn: "sqlite:///%s"}, lockout: {failures: 0, address_failures: 0}}`,
-		world.fab.URL, world.fab.Config, world.install2.Release, backends, world.airflow2.Database))
+legacy: {auth_backends: [basic_auth], users: {dsn: "sqlite:///%s"}, lockout: {failures: 0, address_failures: 0}}`,
+		world.fab.URL, world.fab.Config, world.install2.Release, world.airflow2.Database))
 	if b != nil {
 		t.Cleanup(b.Stop)
 	}
@@ -54,7 +54,7 @@ func errorText(err error) string {
 	return ""
 }
 
-// A verdict is what two servers can have in common about a credential.
+// verdictOf is what two servers can have in common about a credential.
 func verdictOf(a answer) string {
 	switch a.Status {
 	case http.StatusOK:
@@ -108,10 +108,9 @@ func TestOracle(t *testing.T) {
 
 // TestMalformedBasic: headers that are not quite Basic get the same verdict from both.
 func TestMalformedBasic(t *testing.T) {
-	url := oracleBridge(t, "malformed", "basic_auth")
+	url := oracleBridge(t, "malformed")
 	pair := base64.StdEncoding.EncodeToString([]byte("viewer:viewer")) // dmlld2VyOnZpZXdlcg==
 	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-	unused := malformedDifferences()
 	for _, value := range []string{
 		"Basic " + pair, "basic " + pair, "BASIC " + pair, "bAsIc " + pair,
 		"Basic  " + pair, "Basic   " + pair, "Basic\t" + pair, "Basic \t " + pair, " Basic " + pair, "\tBasic " + pair, "Basic " + pair + " ", "Basic " + pair + "\t",
@@ -132,17 +131,9 @@ func TestMalformedBasic(t *testing.T) {
 			return verdictOf(send(t, base, request{Method: "GET", Target: target, Headers: []string{"Authorization: " + value}}))
 		}
 		direct, bridged := ask(world.airflow2.URL, "/api/v1/dags"), ask(url, "/api/v2/dags")
-		difference, known := unused[value]
-		delete(unused, value)
-		switch {
-		case !known && direct != bridged:
+		if direct != bridged {
 			t.Errorf("%.80q: Airflow 2 says %s, the bridge says %s", value, direct, bridged)
-		case known && (direct != difference.airflow2 || bridged != difference.bridge):
-			t.Errorf("%.80q: Airflow 2 says %s and the bridge %s, which is not the difference that is listed (%s)", value, direct, bridged, difference.reason)
 		}
-	}
-	for value := range unused {
-		t.Errorf("a difference is listed for %.80q, which nobody tried", value)
 	}
 }
 
@@ -158,7 +149,7 @@ func TestRefusalsOnV1(t *testing.T) {
 	if err := other.StartWeb(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	url := oracleBridge(t, "refusals", "basic_auth")
+	url := oracleBridge(t, "refusals")
 	for _, headers := range [][]string{
 		nil,
 		{basicAuth("viewer", "wrong")},
