@@ -43,7 +43,7 @@ type bench struct {
 	ctx     context.Context
 	self    string // this program
 	bridge  string // jetbridge
-	seconds float64
+	seconds int
 	rounds  int
 	report  strings.Builder
 	// loadBefore is what the machine had to do when the run began: whether others used it.
@@ -60,16 +60,12 @@ func measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{data: data{dir}, ctx: ctx, self: self, bridge: filepath.Join(dir, "jetbridge"), seconds: 2, rounds: 3}
-	if text := os.Getenv("BENCH_SECONDS"); text != "" {
-		if b.seconds, err = strconv.ParseFloat(text, 64); err != nil {
-			return fmt.Errorf("BENCH_SECONDS: %w", err)
-		}
+	b := &bench{data: data{dir}, ctx: ctx, self: self, bridge: filepath.Join(dir, "jetbridge")}
+	if b.seconds, err = number("BENCH_SECONDS", 2); err != nil { // wrk takes whole seconds alone
+		return err
 	}
-	if text := os.Getenv("BENCH_ROUNDS"); text != "" {
-		if b.rounds, err = strconv.Atoi(text); err != nil {
-			return fmt.Errorf("BENCH_ROUNDS: %w", err)
-		}
+	if b.rounds, err = number("BENCH_ROUNDS", 3); err != nil {
+		return err
 	}
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
 		b.loadBefore = strings.TrimSpace(string(text))
@@ -87,6 +83,19 @@ func measure(ctx context.Context) error {
 		}
 	}
 	return b.finish()
+}
+
+// number is what a variable of the environment says, or usual where it is not set.
+func number(variable string, usual int) (int, error) {
+	text := os.Getenv(variable)
+	if text == "" {
+		return usual, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s is %q, which is no whole number of at least 1", variable, text)
+	}
+	return n, nil
 }
 
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...) }
@@ -175,7 +184,11 @@ func (b *bench) proxied() error {
 		for _, scheme := range []string{"jwt", "basic"} {
 			for _, count := range []string{"1", "10000"} {
 				headers := b.file(scheme + "-" + count)
-				if _, err := run(b.ctx, b.dir, ours, load{"/api/v2/small", headers, 16, 1 + 10*boolFloat(scheme == "basic" && count != "1")}); err != nil { // now they are known
+				warm := 1
+				if scheme == "basic" && count != "1" {
+					warm = 11
+				}
+				if _, err := run(b.ctx, b.dir, ours, load{"/api/v2/small", headers, 16, warm}); err != nil { // now they are known
 					return err
 				}
 				for _, body := range []string{"small", "large"} {
@@ -354,13 +367,6 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-func boolFloat(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // finish writes the report.
 func (b *bench) finish() error {
 	machine, _ := os.ReadFile("/proc/cpuinfo")
@@ -378,7 +384,7 @@ func (b *bench) finish() error {
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	load, _ := os.ReadFile("/proc/loadavg")
 	text := fmt.Sprintf("# What it costs\n\nMade by `make bench` on %s: %s, %d cores, Linux %s, %s, %s.\n"+
-		"%d rounds of %g s in turns; rates, times and ratios are each the median of the rounds' own. Load before: %s; after: %s.\n%s\n%s",
+		"%d rounds of %d s in turns; rates, times and ratios are each the median of the rounds' own. Load before: %s; after: %s.\n%s\n%s",
 		time.Now().UTC().Format(time.DateOnly), model, runtime.NumCPU(), strings.TrimSpace(string(kernel)), strings.TrimSpace(string(version)), wrkVersion(),
 		b.rounds, b.seconds, b.loadBefore, strings.TrimSpace(string(load)), b.report.String(), notes)
 	return os.WriteFile("testdata/bench/latest.md", []byte(text), 0o644)

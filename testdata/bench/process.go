@@ -103,7 +103,7 @@ func wrkVersion() string {
 type load struct {
 	path, headers string // headers names a file with one header a line, of which each request takes the next
 	connections   int
-	seconds       float64
+	seconds       int
 }
 
 // A result is what one round measured.
@@ -125,9 +125,7 @@ func run(ctx context.Context, dir string, p *process, l load) (result, error) {
 	threads := min(l.connections, 2)
 	before := p.cpu()
 	cmd := exec.CommandContext(ctx, "wrk", "--latency", "-t", strconv.Itoa(threads), "-c", strconv.Itoa(l.connections),
-		"-d", fmt.Sprintf("%dms", int(l.seconds*1000)), "-s", filepath.Join(dir, "send.lua"), p.url+l.path, "--", l.headers)
-	// wrk takes whole seconds alone.
-	cmd.Args[7] = fmt.Sprintf("%ds", max(1, int(l.seconds+0.5)))
+		"-d", fmt.Sprintf("%ds", l.seconds), "-s", filepath.Join(dir, "send.lua"), p.url+l.path, "--", l.headers)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return result{}, fmt.Errorf("wrk: %w\n%s", err, out)
