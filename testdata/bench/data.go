@@ -26,8 +26,13 @@ const (
 	principals = 10_000
 )
 
-// data is what the bridge and its clients know: a database of users, all with the password "secret" under a cheap
-// hash so that making them known takes seconds, and files with headers.
+// firstSlow is the id of the first user behind the clients whose password is only guessed at: of those there are as
+// many as principals.
+const firstSlow = 1000 + clients
+
+// data is what the bridge and its clients know: a database of users, and files with headers. The clients all have the
+// password "secret" under a cheap hash, so that making them known takes seconds. The hash of the slow users costs what
+// that of an Airflow does, and no password fits it.
 type data struct{ dir string }
 
 func (d data) file(name string) string { return filepath.Join(d.dir, name) }
@@ -41,11 +46,17 @@ func (d data) write(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(ctx, `
-WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+	slow := strings.Replace(fabtest.HashOfSecret, ":1000$", ":260000$", 1)
+	for _, u := range []struct {
+		name, hash string
+		first, end int // ids, which the names end in
+	}{{"user", fabtest.HashOfSecret, 1000, firstSlow}, {"slow", slow, firstSlow, firstSlow + principals}} {
+		if _, err := db.ExecContext(ctx, `
+WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
 INSERT INTO ab_user (id, first_name, last_name, username, password, active, email)
-SELECT i, 'F', 'L', 'user' || i, ?, 1, 'user' || i || '@example.com' FROM n`, 1000+clients-1, fabtest.HashOfSecret); err != nil {
-		return err
+SELECT i, 'F', 'L', ?3 || i, ?4, 1, ?3 || i || '@example.com' FROM n`, u.first, u.end, u.name, u.hash); err != nil {
+			return err
+		}
 	}
 	if _, err := db.ExecContext(ctx, `INSERT INTO ab_user_role (user_id, role_id) SELECT id, (SELECT min(id) FROM ab_role) FROM ab_user WHERE id >= 1000`); err != nil {
 		return err
@@ -66,8 +77,8 @@ SELECT i, 'F', 'L', 'user' || i, ?, 1, 'user' || i || '@example.com' FROM n`, 10
 			jwt = append(jwt, "Bearer "+signed)
 		}
 	}
-	for i := range principals { // each another one, or it would be remembered to be wrong
-		pair := fmt.Sprintf("user%d:wrong-%d", 1000+i, i)
+	for i := range principals { // each for another one, or it would be remembered to be wrong
+		pair := fmt.Sprintf("slow%d:wrong", firstSlow+i)
 		wrong = append(wrong, "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	}
 	for name, lines := range map[string][]string{

@@ -150,13 +150,15 @@ func run(ctx context.Context, dir string, p *process, l load) (result, error) {
 	return r, nil
 }
 
-// sendLua has each thread of wrk go through the headers of a file, from another place than the others.
+// sendLua has each thread of wrk go through the headers of a file, from another place than the others. A second argument
+// is how many to leave out at first, a third for how many milliseconds a connection rests before each request.
 const sendLua = `
 local headers, at, threads = {}, 0, 0
 function setup(thread) thread:set("id", threads); threads = threads + 1 end
 function init(args)
   for line in io.lines(args[1]) do headers[#headers + 1] = line end
-  at = math.floor(id * #headers / 2)
+  at = math.floor(id * #headers / 2) + (tonumber(args[2]) or 0)
+  if args[3] then delay = function() return tonumber(args[3]) end end
 end
 function request()
   at = at % #headers + 1
