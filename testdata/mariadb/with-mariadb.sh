@@ -44,17 +44,8 @@ if [ "$(id -u)" -eq 0 ]; then # MariaDB refuses to run as root
 	as_owner() { exec setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups -- "$@"; }
 fi
 
-server=
-stop() {
-	if [ -n "$server" ]; then
-		kill -TERM "$server" 2>/dev/null || true
-		wait "$server" 2>/dev/null || true
-	fi
-	rm -rf "$dir"
-}
-trap stop EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+quickly=TERM
+. "$(dirname "$0")/../server.sh"
 
 # quiet runs a command in the folder, whose words matter only if it fails.
 quiet() {
@@ -80,35 +71,13 @@ GRANT ALL ON *.* TO tester@localhost WITH GRANT OPTION;
 SQL
 quiet as_owner mariadb-install-db --no-defaults --datadir="$dir/data" --auth-root-authentication-method=normal --skip-test-db
 
-# start tries one port; the server says in its log when it serves.
-start() {
-	: >"$dir/server.log"
-	(cd "$dir" && as_owner mariadbd --no-defaults --datadir="$dir/data" --socket="$dir/server.sock" --pid-file="$dir/server.pid" \
+launch() {
+	cd "$dir" && as_owner mariadbd --no-defaults --datadir="$dir/data" --socket="$dir/server.sock" --pid-file="$dir/server.pid" \
 		--bind-address=127.0.0.1 --port="$1" --init-file="$dir/init.sql" --max-connections=200 \
 		--ssl-ca="$dir/ca.pem" --ssl-cert="$dir/server.pem" --ssl-key="$dir/server.key" \
-		--innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 --innodb-flush-method=nosync --skip-innodb-doublewrite) \
-		>"$dir/server.log" 2>&1 &
-	server=$!
-	tries=0
-	until grep -q 'ready for connections' "$dir/server.log"; do
-		tries=$((tries + 1))
-		if [ "$tries" -gt 400 ] || ! kill -0 "$server" 2>/dev/null; then
-			return 1
-		fi
-		sleep 0.05
-	done
+		--innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 --innodb-flush-method=nosync --skip-innodb-doublewrite
 }
-
-port=$((30000 + $$ % 2000))
-attempt=1
-until start "$port"; do
-	if [ "$attempt" -ge 5 ]; then
-		cat "$dir/server.log" >&2
-		exit 1
-	fi
-	attempt=$((attempt + 1))
-	port=$((port + 1))
-done
+on_a_port $((30000 + $$ % 2000)) 'ready for connections'
 
 chmod 755 "$dir"
 JETBRIDGE_TEST_MYSQL="mysql+mysqldb://tester:tester@127.0.0.1:$port/mysql"

@@ -49,49 +49,19 @@ if [ "$(id -u)" -eq 0 ]; then # PostgreSQL refuses to run as root
 	as_owner() { exec setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; }
 fi
 
-server=
-stop() {
-	if [ -n "$server" ]; then
-		kill -INT "$server" 2>/dev/null || true # fast shutdown
-		wait "$server" 2>/dev/null || true
-	fi
-	rm -rf "$dir"
-}
-trap stop EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+quickly=INT # a "fast" shutdown
+. "$(dirname "$0")/../server.sh"
 
 (cd "$dir" && as_owner "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 -N) >"$dir/initdb.log" 2>&1 || {
 	cat "$dir/initdb.log" >&2
 	exit 1
 }
 
-# start tries one port; the server says in its log when it serves.
-start() {
-	: >"$dir/server.log"
-	(cd "$dir" && as_owner "$bin/postgres" -D "$dir/data" -h 127.0.0.1 -p "$1" -k "$dir" -F \
-		-c full_page_writes=off -c synchronous_commit=off -c max_connections=200) >"$dir/server.log" 2>&1 &
-	server=$!
-	tries=0
-	until grep -q 'ready to accept connections' "$dir/server.log"; do
-		tries=$((tries + 1))
-		if [ "$tries" -gt 200 ] || ! kill -0 "$server" 2>/dev/null; then
-			return 1
-		fi
-		sleep 0.05
-	done
+launch() {
+	cd "$dir" && as_owner "$bin/postgres" -D "$dir/data" -h 127.0.0.1 -p "$1" -k "$dir" -F \
+		-c full_page_writes=off -c synchronous_commit=off -c max_connections=200
 }
-
-port=$((20000 + $$ % 10000))
-attempt=1
-until start "$port"; do
-	if [ "$attempt" -ge 5 ]; then
-		cat "$dir/server.log" >&2
-		exit 1
-	fi
-	attempt=$((attempt + 1))
-	port=$((port + 1))
-done
+on_a_port $((20000 + $$ % 10000)) 'ready to accept connections'
 
 JETBRIDGE_TEST_POSTGRES="postgresql://postgres@127.0.0.1:$port/postgres?sslmode=disable"
 export JETBRIDGE_TEST_POSTGRES
