@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 
 	"github.com/jetbridge/jetbridge/bridge/cli"
@@ -13,6 +15,9 @@ import (
 var version = "unknown"
 
 func main() {
+	// net/http's client tells the standard logger what an upstream sent unasked,
+	// bytes and all. What the program has to say goes through its own.
+	log.SetOutput(io.Discard)
 	p := cli.Program{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
 	os.Exit(p.Run(context.Background()))
 }

@@ -34,7 +34,9 @@ const (
 // so before. Whatever was sent there meanwhile is lost. net/http then sends it
 // again when that does no harm (RFC 9110 section 9.2.2), so such requests share
 // the connections that are kept. Any other has a connection of its own, or what
-// one client provokes would lose another's request. It is safe for concurrent use.
+// one client provokes would lose another's request. An answer on a connection that
+// is kept counts only if it came after its request: what an upstream sent beyond
+// another's is never handed out. It is safe for concurrent use.
 type Transport struct{ kept, own *http.Transport }
 
 // NewTransport makes the transport that [New] uses by itself. It reads no proxy
@@ -53,7 +55,7 @@ func NewTransport(cfg TransportConfig) *Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	kept := &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		DialContext:            watched((&net.Dialer{Timeout: dialTimeout}).DialContext),
 		TLSClientConfig:        cfg.TLS,
 		TLSHandshakeTimeout:    dialTimeout,
 		DisableCompression:     true,
@@ -71,10 +73,21 @@ func NewTransport(cfg TransportConfig) *Transport {
 
 // RoundTrip sends req.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if repeatable(req) {
-		return t.kept.RoundTrip(req)
+	if !repeatable(req) {
+		return t.own.RoundTrip(req)
 	}
-	return t.own.RoundTrip(req)
+	var w watch
+	res, err := t.kept.RoundTrip(w.on(req))
+	if w.surplus.Load() {
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		return t.own.RoundTrip(req)
+	}
+	if err == nil {
+		res.Request = req
+	}
+	return res, err
 }
 
 // repeatable says whether net/http sends req again by itself.

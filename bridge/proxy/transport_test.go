@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -79,6 +80,38 @@ func TestConnectionsAreReused(t *testing.T) {
 		if len(peers) != want {
 			t.Errorf("10 %s requests took %d connections, want %d", method, len(peers), want)
 		}
+	}
+}
+
+// TestAnswersCountOnce: nothing that belongs to a connection, such as TLS's own
+// messages, is taken for an answer that came too early: each request is sent once.
+func TestAnswersCountOnce(t *testing.T) {
+	var asked, opened atomic.Int64
+	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		io.WriteString(w, strings.Repeat("a", 10_000))
+	}))
+	up.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	up.StartTLS()
+	defer up.Close()
+	tr := proxy.NewTransport(proxy.TransportConfig{TLS: up.Client().Transport.(*http.Transport).TLSClientConfig})
+	defer tr.CloseIdleConnections()
+	for range 50 {
+		res, err := tr.RoundTrip(newRequest(t, "GET", up.URL, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(res.Body); err != nil || len(body) != 10_000 {
+			t.Fatalf("%d bytes: %v", len(body), err)
+		}
+		res.Body.Close()
+	}
+	if asked.Load() != 50 || opened.Load() != 1 {
+		t.Errorf("50 requests were sent %d times, on %d connections", asked.Load(), opened.Load())
 	}
 }
 
