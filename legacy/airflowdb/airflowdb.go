@@ -1,10 +1,12 @@
 // Package airflowdb opens the databases of Airflow, by the URLs that Airflow
-// has for them ([database] sql_alchemy_conn), for reading and nothing else.
+// has for them ([database] sql_alchemy_conn), for reading, and for nothing else
+// unless [Config.Writable] says so.
 //
 // [Open] refuses an URL that it cannot honour, but it does not connect: a
 // database that is down when the bridge starts is asked again by the next
 // reader. [DB.Read] runs a function inside one short read-only transaction,
-// which sees one state of the database; it is the only way to its tables.
+// which sees one state of the database; it and [DB.Write] are the only ways to
+// its tables.
 // No error and no String of this package holds a password.
 package airflowdb
 
@@ -75,6 +77,9 @@ type Config struct {
 	Timeout time.Duration
 	// Connections bounds those open at a time. Zero: 4.
 	Connections int
+	// Writable lets [DB.Write] write. One thing of ours does: the login page, into
+	// Airflow 2's table of sessions.
+	Writable bool
 }
 
 // A DB is one of Airflow's databases. It is safe for concurrent use.
@@ -84,6 +89,8 @@ type DB struct {
 	schema  string
 	name    string
 	timeout time.Duration
+	// writable is [Config.Writable].
+	writable bool
 }
 
 // Open prepares the database for reading. An error is about the configuration.
@@ -113,7 +120,7 @@ func open(cfg Config) (*DB, error) {
 	if strings.ContainsRune(cfg.Schema, 0) {
 		return nil, errors.New("a NUL in the schema's name")
 	}
-	db := &DB{dialect: loc.dialect, schema: cfg.Schema, timeout: cfg.Timeout}
+	db := &DB{dialect: loc.dialect, schema: cfg.Schema, timeout: cfg.Timeout, writable: cfg.Writable}
 	switch loc.dialect {
 	case SQLite:
 		err = db.openSQLite(loc, cfg)
@@ -139,7 +146,7 @@ func (db *DB) openSQLite(loc location, cfg Config) error {
 	if cfg.Schema != "" {
 		return errors.New("SQLite has no schema")
 	}
-	name, path, err := sqliteName(loc, cfg.Dir)
+	name, path, err := sqliteName(loc, cfg.Dir, cfg.Writable)
 	if err != nil {
 		return err
 	}
@@ -159,7 +166,7 @@ func (db *DB) openPostgres(loc location) error {
 }
 
 func (db *DB) openMySQL(loc location) error {
-	cfg, err := mysqlConfig(loc, db.timeout)
+	cfg, err := mysqlConfig(loc, db.timeout, db.writable)
 	if err != nil {
 		return err
 	}
@@ -201,8 +208,8 @@ func (db *DB) Table(name string) string {
 	return quote(db.schema) + "." + quote(name)
 }
 
-// A Tx is a read-only transaction. It belongs to the function that [DB.Read]
-// gave it to. Queries have a question mark for each argument, and no other.
+// A Tx is a transaction, read-only in [DB.Read]. It belongs to the function that
+// it was given to. Queries have a question mark for each argument, and no other.
 type Tx struct {
 	sql     *sql.Tx
 	dialect Dialect
@@ -216,6 +223,12 @@ func (tx Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 // QueryRow runs a query that gives one row.
 func (tx Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	return tx.sql.QueryRowContext(ctx, tx.bind(query), args...)
+}
+
+// Exec runs a statement that gives no rows.
+func (tx Tx) Exec(ctx context.Context, query string, args ...any) error {
+	_, err := tx.sql.ExecContext(ctx, tx.bind(query), args...)
+	return err
 }
 
 // bind numbers the arguments for PostgreSQL.
@@ -251,6 +264,25 @@ func (db *DB) Read(ctx context.Context, f func(context.Context, Tx) error) error
 	// There is nothing to commit; a rollback ends the transaction on every way out.
 	defer tx.Rollback()
 	return f(ctx, Tx{tx, db.dialect})
+}
+
+// Write runs f in a transaction that may write, and keeps what it did if f gives
+// no error. ctx and the configured timeout bound it.
+func (db *DB) Write(ctx context.Context, f func(context.Context, Tx) error) error {
+	if !db.writable {
+		return errors.New("airflowdb: opened for reading alone")
+	}
+	ctx, cancel := context.WithTimeout(ctx, db.timeout)
+	defer cancel()
+	tx, err := db.sql.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // of nothing, once it is committed
+	if err := f(ctx, Tx{tx, db.dialect}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // Ping says whether the database can be reached now.

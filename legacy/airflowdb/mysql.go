@@ -11,7 +11,7 @@ import (
 )
 
 // mysqlConfig makes the driver's configuration of loc.
-func mysqlConfig(loc location, timeout time.Duration) (*mysql.Config, error) {
+func mysqlConfig(loc location, timeout time.Duration, writable bool) (*mysql.Config, error) {
 	set, err := mysqlSettings(loc)
 	if err != nil {
 		return nil, err
@@ -40,13 +40,16 @@ func mysqlConfig(loc location, timeout time.Duration) (*mysql.Config, error) {
 	cfg.ConnectionAttributes = "program_name:jetbridge"
 	cfg.Logger = &mysql.NopLogger{} // every error is returned too
 	// Whatever the server is configured for: Airflow's time zone; transactions that
-	// are read-only by default, since MariaDB lets CREATE TABLE end one that is so
+	// are read-only by default unless somebody may write, since MariaDB lets CREATE TABLE end one that is so
 	// by its own word alone; and an end of statements whose client is gone. MariaDB
 	// and MySQL have their own variables, and their own comments to name them in.
-	limit := max(timeout.Milliseconds(), 1)
+	limit, readOnly := max(timeout.Milliseconds(), 1), 1
+	if writable {
+		readOnly = 0
+	}
 	cfg.Params = map[string]string{"time_zone": fmt.Sprintf("'+00:00'"+
-		" /*M!100101 , tx_read_only=1, max_statement_time=%d.%03d */"+
-		" /*!50720 , transaction_read_only=1, max_execution_time=%d */", limit/1000, limit%1000, limit)}
+		" /*M!100101 , tx_read_only=%d, max_statement_time=%d.%03d */"+
+		" /*!50720 , transaction_read_only=%[1]d, max_execution_time=%[4]d */", readOnly, limit/1000, limit%1000, limit)}
 	return cfg, cfg.Apply(mysql.Charset("utf8mb4", ""))
 }
 

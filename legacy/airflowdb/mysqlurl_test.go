@@ -90,7 +90,7 @@ func TestMySQLAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg, err := mysqlConfig(loc, time.Second)
+		cfg, err := mysqlConfig(loc, time.Second, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -117,9 +117,9 @@ func unquote(s string) (string, error) {
 	return b.String(), nil
 }
 
-// sqliteName gives the name under which SQLite opens loc's file for reading, and
-// its path. The name never says immutable: Airflow writes to the file meanwhile.
-func sqliteName(loc location, dir string) (dsn, path string, err error) {
+// sqliteName gives the name under which SQLite opens loc's file, for reading
+// unless it shall be writable, and its path. The name never says immutable: Airflow writes to the file meanwhile.
+func sqliteName(loc location, dir string, writable bool) (dsn, path string, err error) {
 	switch {
 	case loc.user != "" || loc.password != "" || loc.host != "" || loc.port != "":
 		return "", "", errors.New("a SQLite URL has three slashes before a relative path and four before an absolute one")
@@ -136,5 +136,8 @@ func sqliteName(loc location, dir string) (dsn, path string, err error) {
 		return "", "", err
 	}
 	name := url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro&_pragma=busy_timeout(2000)&_pragma=query_only(1)"}
+	if writable {
+		name.RawQuery = "mode=rw&_pragma=busy_timeout(2000)"
+	}
 	return name.String(), path, nil
 }
