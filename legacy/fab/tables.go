@@ -28,23 +28,38 @@ const (
 
 // read finds the one row of that name, or else nobody.
 func (u *Users) read(ctx context.Context, name string, as kind) (*row, error) {
-	layout, err := u.layout(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var found *row
-	err = u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
-		var err error
+	return u.readOne(ctx, func(ctx context.Context, tx airflowdb.Tx, layout layout) (found *row, err error) {
 		if as != owner {
 			found, err = u.byName(ctx, tx, layout, fold(name))
 		}
 		if err == nil && as != username {
 			if found != nil {
-				return legacy.Rejected(legacy.UnknownUser, nil)
+				return nil, legacy.Rejected(legacy.UnknownUser, nil)
 			}
 			found, err = u.byAddress(ctx, tx, layout, name)
 		}
-		if err != nil {
+		return found, err
+	})
+}
+
+// readID finds the row of that id.
+func (u *Users) readID(ctx context.Context, id int64) (*row, error) {
+	return u.readOne(ctx, func(ctx context.Context, tx airflowdb.Tx, _ layout) (*row, error) {
+		return u.one(ctx, tx, func(legacy.User) bool { return true }, "id = ?", id)
+	})
+}
+
+// readOne reads the one row that query finds, or else nobody, and its roles.
+func (u *Users) readOne(ctx context.Context, query func(context.Context, airflowdb.Tx, layout) (*row, error)) (*row, error) {
+	layout, err := u.layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asked := u.now()
+	var found *row
+	err = u.db.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
+		var err error
+		if found, err = query(ctx, tx, layout); err != nil {
 			return err
 		}
 		if found == nil {
@@ -55,7 +70,7 @@ func (u *Users) read(ctx context.Context, name string, as kind) (*row, error) {
 			return err
 		}
 		roles, err := u.roles(ctx, tx, layout.grouped, id, id)
-		found.user.Roles = roles[id]
+		found.user.Roles, found.read = roles[id], asked
 		return err
 	})
 	if err != nil {

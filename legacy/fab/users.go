@@ -25,9 +25,13 @@ package fab
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -85,12 +89,14 @@ type Users struct {
 	guard   Guard
 	rows    *recheck.Cache[*row]
 	layouts *recheck.Cache[layout]
+	now     func() time.Time
 }
 
 // A row is a user as the database has it.
 type row struct {
 	user     legacy.User
-	password string // the stored hash; empty for none
+	password string    // the stored hash; empty for none
+	read     time.Time // when the database was asked, or before
 }
 
 // New prepares reading; it asks the database nothing.
@@ -106,7 +112,10 @@ func New(cfg Config) (*Users, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fab: %w", err)
 	}
-	return &Users{db: cfg.DB, hasher: cfg.Hasher, guard: cfg.Guard, rows: rows, layouts: layouts}, nil
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Users{db: cfg.DB, hasher: cfg.Hasher, guard: cfg.Guard, rows: rows, layouts: layouts, now: cfg.Now}, nil
 }
 
 // Lookup finds the user of that name, in whatever ASCII case, active or not.
@@ -193,6 +202,32 @@ func (u *Users) LookupEmail(ctx context.Context, address string) (legacy.User, e
 	return r.user, nil
 }
 
+// An Account is a user of this database, and what tells whether the password
+// changed.
+type Account struct {
+	legacy.User
+	// Password is a fingerprint of the stored hash, from which neither the hash nor
+	// the password can be found; the same for as long as the hash is the same.
+	Password string
+	// Read is a time at which the database said so.
+	Read time.Time
+}
+
+// Account finds the user of a row of ab_user, active or not. An id says nothing
+// outside the database that it is of. Errors as [Users.Lookup].
+func (u *Users) Account(ctx context.Context, id int64) (Account, error) {
+	if id < 1 || id > math.MaxInt32 { // ids are INTEGER
+		return Account{}, legacy.Rejected(legacy.UnknownUser, nil)
+	}
+	key := idKey(id)
+	r, err := u.rows.Get(ctx, key, func(ctx context.Context) (*row, error) { return u.readID(ctx, id) })
+	if err != nil {
+		return Account{}, err
+	}
+	sum := sha256.Sum256([]byte(key + r.password)) // Werkzeug's salts of 16 letters cannot be guessed
+	return Account{User: r.user, Password: hex.EncodeToString(sum[:12]), Read: r.read}, nil
+}
+
 // checkName refuses what no row can be called, before anybody is asked.
 func checkName(name string) error {
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
@@ -233,6 +268,9 @@ func addressKey(address string) string { return "\x00" + address }
 
 // ownerKey is neither.
 func ownerKey(address string) string { return "\x00\x00" + address }
+
+// idKey is none of them: an address has no NUL.
+func idKey(id int64) string { return "\x00\x00\x00" + strconv.FormatInt(id, 10) }
 
 func isUnknown(err error) bool { return hasReason(err, legacy.UnknownUser) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -385,4 +386,34 @@ func TestNew(t *testing.T) {
 			t.Errorf("%+v: accepted", cfg)
 		}
 	}
+}
+
+// TestAccount: a row by its id, which no name or address can be taken for, and a
+// fingerprint that changes with the password alone.
+func TestAccount(t *testing.T) {
+	each(t, func(t *testing.T, cfg fabtest.Config) {
+		db, err := fabtest.New(t.Context(), cfg, people...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close(context.Background()) })
+		users := newUsers(t, db, fab.Config{})
+		one, err := users.Account(t.Context(), people[0].ID)
+		named, lookupErr := users.Lookup(t.Context(), people[0].Name)
+		if err != nil || lookupErr != nil || !cmp.Equal(one.User, named) || one.Read.IsZero() {
+			t.Fatalf("%+v, %v; by name %+v, %v", one, err, named, lookupErr)
+		}
+		for _, id := range []int64{-1, 0, 999, math.MaxInt32 + 1, math.MaxInt64} {
+			if _, err := users.Account(t.Context(), id); !errors.Is(err, legacy.ErrRejected) {
+				t.Errorf("%d: %v", id, err)
+			}
+		}
+		if err := db.Exec(t.Context(), "UPDATE ab_user SET password = $1 WHERE id = $2", "another", people[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := newUsers(t, db, fab.Config{}).Account(t.Context(), people[0].ID)
+		if err != nil || fresh.Password == one.Password {
+			t.Errorf("%+v, %v", fresh, err)
+		}
+	})
 }

@@ -71,16 +71,16 @@ type Database struct {
 
 // A dialect is how one kind of database wants the same said.
 type dialect struct {
-	key, username, time string // the types of columns
-	insert, ignore      string // around the insertion of what may be there
-	numbered            bool   // whether arguments are $1, $2 …, or question marks
+	key, username, time, bytes string // the types of columns
+	insert, ignore             string // around the insertion of what may be there
+	numbered                   bool   // whether arguments are $1, $2 …, or question marks
 }
 
 var (
-	sqlite2  = dialect{key: "INTEGER PRIMARY KEY", username: "VARCHAR(512)", time: "TIMESTAMP", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
-	sqlite3  = dialect{key: "INTEGER PRIMARY KEY", username: `VARCHAR(512) COLLATE "NOCASE"`, time: "TIMESTAMP", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
-	postgres = dialect{key: "SERIAL PRIMARY KEY", username: "VARCHAR(512)", time: "TIMESTAMP", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
-	mariadb  = dialect{key: "INTEGER PRIMARY KEY AUTO_INCREMENT", username: "VARCHAR(512)", time: "DATETIME", insert: "INSERT IGNORE"}
+	sqlite2  = dialect{key: "INTEGER PRIMARY KEY", username: "VARCHAR(512)", time: "TIMESTAMP", bytes: "BLOB", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
+	sqlite3  = dialect{key: "INTEGER PRIMARY KEY", username: `VARCHAR(512) COLLATE "NOCASE"`, time: "TIMESTAMP", bytes: "BLOB", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
+	postgres = dialect{key: "SERIAL PRIMARY KEY", username: "VARCHAR(512)", time: "TIMESTAMP", bytes: "BYTEA", insert: "INSERT", ignore: " ON CONFLICT DO NOTHING", numbered: true}
+	mariadb  = dialect{key: "INTEGER PRIMARY KEY AUTO_INCREMENT", username: "VARCHAR(512)", time: "DATETIME", bytes: "BLOB", insert: "INSERT IGNORE"}
 )
 
 // New makes a database with those users.
@@ -105,7 +105,7 @@ func New(ctx context.Context, cfg Config, users ...User) (*Database, error) {
 	if !cfg.Airflow2 {
 		tables += tables3
 	}
-	tables = strings.NewReplacer("KEY", db.dialect.key, "USERNAME", db.dialect.username, "TIMESTAMP", db.dialect.time).Replace(tables)
+	tables = strings.NewReplacer("KEY", db.dialect.key, "USERNAME", db.dialect.username, "TIMESTAMP", db.dialect.time, "BYTES", db.dialect.bytes).Replace(tables)
 	for statement := range strings.SplitSeq(tables, ";") {
 		if strings.TrimSpace(statement) != "" {
 			err = errors.Join(err, db.Exec(ctx, statement))
@@ -117,7 +117,7 @@ func New(ctx context.Context, cfg Config, users ...User) (*Database, error) {
 	return db, nil
 }
 
-// The tables, in the order of their dependence; KEY, USERNAME and TIMESTAMP differ.
+// The tables, in the order of their dependence; KEY, USERNAME, BYTES and TIMESTAMP differ.
 const (
 	tables2 = `
 CREATE TABLE ab_user (id KEY, first_name VARCHAR(256) NOT NULL, last_name VARCHAR(256) NOT NULL,
@@ -126,7 +126,8 @@ CREATE TABLE ab_user (id KEY, first_name VARCHAR(256) NOT NULL, last_name VARCHA
 	created_by_fk INTEGER REFERENCES ab_user (id), changed_by_fk INTEGER REFERENCES ab_user (id));
 CREATE TABLE ab_role (id KEY, name VARCHAR(64) NOT NULL UNIQUE);
 CREATE TABLE ab_user_role (id KEY, user_id INTEGER REFERENCES ab_user (id) ON DELETE CASCADE,
-	role_id INTEGER REFERENCES ab_role (id) ON DELETE CASCADE, UNIQUE (user_id, role_id));`
+	role_id INTEGER REFERENCES ab_role (id) ON DELETE CASCADE, UNIQUE (user_id, role_id));
+CREATE TABLE session (id KEY, session_id VARCHAR(255) UNIQUE, data BYTES, expiry TIMESTAMP);`
 	tables3 = `
 CREATE TABLE ab_group (id KEY, name VARCHAR(100) NOT NULL UNIQUE, label VARCHAR(150), description VARCHAR(512));
 CREATE TABLE ab_user_group (id KEY, user_id INTEGER REFERENCES ab_user (id) ON DELETE CASCADE,
