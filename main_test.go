@@ -27,6 +27,7 @@ var imports = []struct {
 	{"legacy/fab", []string{"legacy", "legacy/airflowdb", "legacy/queue", "legacy/recheck"}, "Airflow's user tables: read through airflowdb, remembered by recheck, hashed by turns"},
 	{"legacy/fab/fabtest", []string{"legacy/airflowdb"}, "makes user tables for whoever tests against them"},
 	{"legacy/basic", []string{"legacy"}, "one scheme, which knows no other"},
+	{"legacy/session", []string{"legacy", "legacy/airflowdb", "legacy/fab", "legacy/recheck"}, "one scheme; its cookies name rows of ab_user, its sessions may be rows themselves"},
 	{"legacy/kerberos", []string{"legacy"}, "one scheme, which knows no other"},
 	{"legacy/kerberos/kerberostest", nil, "makers of tickets, and a KDC, for whoever tests against them"},
 	{"legacy/openid", []string{"legacy"}, "one scheme, which knows no other"},
@@ -71,6 +72,7 @@ var homes = []struct {
 	{"github.com/coreos/go-oidc", []string{"legacy/openid"}, "one place judges ID tokens"},
 	{"github.com/go-jose/go-jose", []string{"legacy/openid"}, "one place judges ID tokens"},
 	{"github.com/MicahParks/jwkset", []string{"legacy/openid"}, "one place trusts an issuer's keys"},
+	{"github.com/gorilla/sessions", []string{"legacy/session"}, "the interface of a store of sessions; nobody else keeps any"},
 	{"github.com/jackc/pgx", []string{"legacy/airflowdb", "legacy/fab/fabtest"}, "databases are opened read-only, in one place"},
 	{"github.com/go-sql-driver/mysql", []string{"legacy/airflowdb", "legacy/fab/fabtest"}, "the same, for MySQL and MariaDB"},
 	{"modernc.org/sqlite", []string{"legacy/airflowdb", "legacy/fab/fabtest", "bridge/store", "bridge/demo"}, "read-only but for our own store and the demo's database"},
@@ -78,7 +80,7 @@ var homes = []struct {
 	{"github.com/goccy/go-yaml", []string{"bridge/config"}, "one reader of the configuration"},
 	{"github.com/prometheus", []string{"bridge/metrics"}, "one place counts"},
 	{"github.com/fsnotify/fsnotify", []string{"bridge/cli"}, "only the reload watches files"},
-	{"github.com/hashicorp/golang-lru", []string{"legacy/recheck", "legacy/lockout", "legacy/fab", "bridge/directory", "modern/gate", "bridge"}, "bounded memories"},
+	{"github.com/hashicorp/golang-lru", []string{"legacy/recheck", "legacy/lockout", "legacy/fab", "legacy/session", "bridge/directory", "modern/gate", "bridge"}, "bounded memories"},
 }
 
 // reaches are rules on everything that a package reaches, however far.

@@ -27,6 +27,14 @@ const (
 	NoPassword          Reason = "no_password"         // the row has no password at all
 	UnknownHashFormat   Reason = "unknown_hash_format" // nothing that Werkzeug writes, or a cost beyond the bounds
 
+	// Of sessions alone.
+	SessionInvalid    Reason = "session_invalid"    // not signed with a key that counts
+	SessionExpired    Reason = "session_expired"    //
+	SessionUnknown    Reason = "session_unknown"    // no such row, or not one of Airflow 2's
+	SessionUnreadable Reason = "session_unreadable" // holds what no session of Airflow 2's does
+	SessionAnonymous  Reason = "session_anonymous"  // nobody has logged in
+	SessionEnded      Reason = "session_ended"      // the password is another one since
+
 	// Of OpenID alone.
 	IDTokenExpired Reason = "id_token_expired"
 	IDTokenInvalid Reason = "id_token_invalid" // not of that issuer, not for us, or it names nobody
@@ -61,7 +69,9 @@ const TooManyFailures Reason = "too_many_failures" // of this account, or from t
 func Reasons() []Reason {
 	return []Reason{
 		MalformedCredential, UnknownUser, AmbiguousUser, InactiveUser, WrongPassword,
-		NoPassword, UnknownHashFormat, IDTokenExpired, IDTokenInvalid,
+		NoPassword, UnknownHashFormat,
+		SessionInvalid, SessionExpired, SessionUnknown, SessionUnreadable, SessionAnonymous, SessionEnded,
+		IDTokenExpired, IDTokenInvalid,
 		NTLMOffered, MechanismNotSpoken, UnknownServiceKey, EncryptionNotAccepted, ServiceNotAllowed,
 		TicketExpired, TicketNotYetValid, ClockSkew, AuthenticatorMismatch, Replayed, RealmNotAllowed,
 		PrincipalNotAllowed, ChannelBindingMismatch,
