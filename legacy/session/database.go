@@ -39,8 +39,6 @@ type DatabaseConfig struct {
 	// OutageGrace is how much longer known sessions go on while the database
 	// cannot be asked. Zero: not at all.
 	OutageGrace time.Duration
-	// Size bounds the sessions that are remembered. Zero: 131,072.
-	Size int
 }
 
 // A DatabaseStore keeps sessions in Airflow 2's table. It implements

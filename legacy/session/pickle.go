@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
-	"strings"
 )
 
 // The opcodes that a session of Airflow's consists of, by the names that they
@@ -30,17 +29,11 @@ const (
 	opGlobal, opStackGlobal, opNewObj, opReduce = 'c', 0x93, 0x81, 'R'
 )
 
-// The one class that sessions hold values of: a flash's message.
-const markupModule, markupName = "markupsafe", "Markup"
-
 // maxMemo bounds how many values a pickle may want to remember.
 const maxMemo = maxItems
 
-// A mark is where a group of values begins; markupClass stands for the class.
-type (
-	mark        struct{}
-	markupClass struct{}
-)
+// A mark is where a group of values begins.
+type mark struct{}
 
 // A pickled value, and how deeply it nests.
 type pickled struct {
@@ -230,7 +223,15 @@ func (r *pickleReader) get(op byte) error {
 }
 
 func (r *pickleReader) number(op byte) error {
-	size := map[byte]int{opBinInt: 4, opBinInt1: 1, opBinInt2: 2, opLong1: 1, opBinFloat: 8}[op]
+	size := 1
+	switch op {
+	case opBinInt2:
+		size = 2
+	case opBinInt:
+		size = 4
+	case opBinFloat:
+		size = 8
+	}
 	b, err := r.bytes(size)
 	if err == nil && op == opLong1 {
 		b, err = r.bytes(int(b[0]))
@@ -365,45 +366,4 @@ func (r *pickleReader) tuple(op byte) error {
 		t[i] = p.v
 	}
 	return r.push(t, depth, 0)
-}
-
-// global takes the name of a class. There is one.
-func (r *pickleReader) global(op byte) error {
-	var module, name string
-	if op == opGlobal {
-		lines := bytes.SplitN(r.in, []byte("\n"), 3)
-		if len(lines) < 3 {
-			return unreadable("pickle: it ends too early")
-		}
-		module, name, r.in = string(lines[0]), string(lines[1]), lines[2]
-	} else {
-		names, err := r.pop(2)
-		if err != nil {
-			return err
-		}
-		module, _ = names[0].v.(string)
-		name, _ = names[1].v.(string)
-	}
-	if module != markupModule || name != markupName {
-		return unreadable("pickle: the class or function %.40q of %.40q, which no session of Airflow's has", name, module)
-	}
-	return r.push(markupClass{}, 0, 0)
-}
-
-// markup makes Markup of the class and a tuple of one text.
-func (r *pickleReader) markup() error {
-	parts, err := r.pop(2)
-	if err != nil {
-		return err
-	}
-	_, class := parts[0].v.(markupClass)
-	args, _ := parts[1].v.(Tuple)
-	if !class || len(args) != 1 {
-		return unreadable("pickle: an object that is no Markup")
-	}
-	text, ok := args[0].(string)
-	if !ok {
-		return unreadable("pickle: Markup of what is no text")
-	}
-	return r.push(Markup(strings.Clone(text)), 0, 0)
 }

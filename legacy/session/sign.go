@@ -92,10 +92,17 @@ func (s signer) unsignWithin(value string, lifetime time.Duration, now time.Time
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	if age := now.Unix() - at.Unix(); age < 0 || age > int64(lifetime/time.Second) {
-		return "", time.Time{}, errExpired
+	if err := checkAge(at, lifetime, now); err != nil {
+		return "", time.Time{}, err
 	}
 	return text, at, nil
+}
+
+func checkAge(signed time.Time, lifetime time.Duration, now time.Time) error {
+	if age := now.Unix() - signed.Unix(); age < 0 || age > int64(lifetime/time.Second) {
+		return errExpired
+	}
+	return nil
 }
 
 // timestamp is the seconds since 1970, in as few bytes as hold them.

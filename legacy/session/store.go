@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gorilla/sessions"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // defaultLifetime is Airflow's ([webserver] session_lifetime_minutes).
@@ -28,6 +30,9 @@ type Config struct {
 	Secure bool
 	// SameSite of cookies that are set. Zero: Lax.
 	SameSite http.SameSite
+	// Size bounds the sessions that are remembered, so that a known one is not read
+	// again. Zero: 131,072.
+	Size int
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -41,6 +46,9 @@ func (c Config) resolved() (Config, error) {
 	}
 	if c.SameSite == 0 {
 		c.SameSite = http.SameSiteLaxMode
+	}
+	if c.Size == 0 {
+		c.Size = 1 << 17
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -113,6 +121,8 @@ func fill(s *sessions.Session, v Values) {
 type CookieStore struct {
 	cfg    Config
 	signer signer
+	// known are the logins of cookies that were read, by the digest of the value.
+	known *lru.Cache[[sha256.Size]byte, Login]
 }
 
 // NewCookieStore makes a CookieStore.
@@ -125,7 +135,11 @@ func NewCookieStore(cfg Config) (*CookieStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
-	return &CookieStore{cfg, s}, nil
+	known, err := lru.New[[sha256.Size]byte, Login](cfg.Size)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	return &CookieStore{cfg, s, known}, nil
 }
 
 // Get gives the request's session of that cookie's name: the same one each time
@@ -180,15 +194,23 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, made *session
 // Login says who logged in, of a cookie's value. Its error is
 // [legacy.ErrRejected].
 func (s *CookieStore) Login(_ context.Context, value string) (Login, error) {
+	digest := sha256.Sum256([]byte(value))
+	if login, ok := s.known.Get(digest); ok { // only its age can have changed
+		if err := checkAge(login.Signed, s.cfg.Lifetime, s.cfg.Now()); err != nil {
+			return Login{}, refusal(err)
+		}
+		return login, nil
+	}
 	v, signed, err := s.signer.readCookie(unquoted(value), s.cfg.Lifetime, s.cfg.Now())
 	if err != nil {
 		return Login{}, refusal(err)
 	}
 	login, err := loginOf(v)
-	login.Signed = signed
 	if err != nil {
 		return Login{}, err
 	}
+	login.Signed = signed
+	s.known.Add(digest, login)
 	return login, nil
 }
 
