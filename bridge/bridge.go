@@ -9,9 +9,9 @@
 //     their spelling; what a trusted proxy says of the client is believed, and
 //     rebuilt as one hop.
 //  3. route: the path's class (package route) says which credentials count.
-//  4. credential: exactly one counts, a Bearer, a legacy Authorization or the
-//     _token cookie; a Bearer that names a configured OpenID issuer is a legacy
-//     one. Its failure is final.
+//  4. credential: exactly one counts, a Bearer, a legacy Authorization, the
+//     _token cookie or Airflow 2's session cookie, in this order; a Bearer that
+//     names a configured OpenID issuer is a legacy one. Its failure is final.
 //  5. policy: may this scheme act here today (package migration)?
 //  6. authenticate: a legacy credential becomes a [legacy.Principal], a name.
 //  7. resolve: that name's active user in Airflow 3's own directory (package
@@ -91,6 +91,8 @@ type Config struct {
 	Clients int
 	// CookiePath is the path of Airflow 3's _token cookie; default "/".
 	CookiePath string
+	// SessionCookie is the name of Airflow 2's session cookie; default "session".
+	SessionCookie string
 	// CORS2 and CORS3 are what the bridge's own answers on /api/v1 and
 	// elsewhere say to other origins. Zero: nothing.
 	CORS2, CORS3 CORS
@@ -127,6 +129,9 @@ func New(cfg Config) (*Core, error) {
 	}
 	if cfg.CookiePath == "" {
 		cfg.CookiePath = "/"
+	}
+	if cfg.SessionCookie == "" {
+		cfg.SessionCookie = sessionCookie
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -238,8 +243,10 @@ func (c *Core) bridged(r Request, d *Decision, id Identity) *Refusal {
 	d.Claims = claims
 	d.Remove = append(d.Remove, "Authorization")
 	d.Set.Set("Authorization", "Bearer "+token)
-	d.setCookies(r.Header, authCookies()...)
-	d.StripSetCookie = []string{tokenCookie}
+	d.setCookies(r.Header, c.authCookies()...)
+	// A session that Airflow 3's FAB begins under this token would stand in the
+	// place of the old one, and is a session of Airflow 3's.
+	d.StripSetCookie = []string{tokenCookie, sessionCookie, c.SessionCookie}
 	if id.Principal.Scheme == legacy.Kerberos {
 		// A client that was answered under a cookie next time would miss the proof
 		// that it asks of the service.

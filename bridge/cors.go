@@ -91,5 +91,5 @@ func (c *Core) preflight(r Request, d *Decision) {
 	}
 	d.Verdict = PassAsIs
 	d.Remove = append(d.Remove, "Authorization")
-	d.setCookies(r.Header, authCookies()...)
+	d.setCookies(r.Header, c.authCookies()...)
 }

@@ -20,18 +20,19 @@ const tokenCookie = gate.DefaultCookie
 type credential struct {
 	scheme Scheme
 	header string // a legacy Authorization, as it came
+	value  string // of the session cookie, as it came
 	token  string // a JWT
 	cookie bool   // whether the JWT came in tokenCookie
 }
 
 func (c credential) legacy() legacy.Credential {
-	return legacy.Credential{Scheme: legacy.Scheme(c.scheme), Authorization: c.header}
+	return legacy.Credential{Scheme: legacy.Scheme(c.scheme), Authorization: c.header, Cookie: c.value}
 }
 
 // credential picks what counts: an Authorization in a scheme that is spoken
-// here today, else the _token cookie. A scheme that is not spoken is passed
-// over beside a _token, since browsers send a remembered Basic unasked, and
-// refused when alone.
+// here today, else the _token cookie, else the session cookie where sessions
+// are spoken. A scheme that is not spoken is passed over beside such a cookie,
+// since browsers send a remembered Basic unasked, and refused when alone.
 func (c *Core) credential(r Request, d *Decision) (credential, *Refusal) {
 	token, from, err := gate.Credential(r.Header, tokenCookie)
 	if err != nil {
@@ -56,11 +57,21 @@ func (c *Core) credential(r Request, d *Decision) (credential, *Refusal) {
 	if from == gate.Cookie {
 		return credential{scheme: JWT, token: token, cookie: true}, nil
 	}
+	if value, there := c.session(r.Header); there {
+		switch no := c.spoken(session, d.Target.Class); {
+		case no == "":
+			return credential{scheme: session, value: value}, nil
+		case !shown && no == record.SchemeSwitchedOff:
+			d.Scheme, why = session, no
+		}
+	}
 	if !shown && !carriesToken(r.Header) && c.spoken(anonymous, d.Target.Class) == "" {
 		return credential{scheme: anonymous}, nil
 	}
 	return credential{}, unauthenticated(why)
 }
+
+const session = Scheme(legacy.Session)
 
 // anonymous is the scheme of those who show nothing, where the operator has
 // named the user that they are.
@@ -135,10 +146,22 @@ func carriesToken(h http.Header) bool {
 // sessionCookie is FAB's, and Airflow 2's unless somebody renamed it.
 const sessionCookie = "session"
 
+// session gives the value of Airflow 2's session cookie: of several the first,
+// as Werkzeug reads them. One that is empty is none.
+func (c *Core) session(h http.Header) (string, bool) {
+	for pair := range cookies(h) {
+		if name, value, ok := strings.Cut(pair, "="); ok && gate.Trim(name) == c.SessionCookie {
+			value = gate.Trim(value)
+			return value, value != ""
+		}
+	}
+	return "", false
+}
+
 // authCookies are the cookies that say who somebody is: Airflow 3's own, those
 // of its Keycloak manager, FAB's session and Airflow 2's.
-func authCookies() []string {
-	return []string{tokenCookie, "_access_token", "_refresh_token", sessionCookie}
+func (c *Core) authCookies() []string {
+	return []string{tokenCookie, "_access_token", "_refresh_token", sessionCookie, c.SessionCookie}
 }
 
 // deletedCookies are the Set-Cookie lines by which Airflow 3 takes a _token

@@ -109,6 +109,34 @@ var rows = []row{
 	{name: "an id token in the cookie is the gate's", target: dags, headers: []string{"Cookie", "_token=ID.alice:alice"},
 		status: 403, reason: record.TokenInvalid},
 
+	// Airflow 2's session cookie comes last, and is final like the others.
+	{name: "session", target: dags, headers: []string{"Cookie", "a=1; session=alice:alice; b=2"}, verdict: bridge.PassMinted, authorization: "MINTED:1", cookie: "a=1; b=2"},
+	{name: "session on v1", method: "POST", target: "/api/v1/dags", headers: []string{"Cookie", "session=alice:alice"}, verdict: bridge.PassMinted, authorization: "MINTED:1"},
+	{name: "session that is refused", target: dags, headers: []string{"Cookie", "session=alice:no"},
+		status: 401, detail: "Not authenticated: the credential was refused.", reason: record.WrongPassword, challenge: []string{"Basic", "Negotiate"}},
+	{name: "session, database gone", target: dags, headers: []string{"Cookie", "session=down:x"}, status: 503, reason: record.SourceUnavailable, retryAfter: "2"},
+	{name: "session from another site", method: "POST", target: dags, headers: []string{"Cookie", "session=alice:alice", "Sec-Fetch-Site", "cross-site"},
+		status: 403, detail: "another origin", reason: record.CrossOrigin},
+	{name: "session from another origin, without fetch metadata", method: "PATCH", target: dags, headers: []string{"Cookie", "session=alice:alice", "Origin", "https://evil.example"},
+		status: 403, reason: record.CrossOrigin},
+	{name: "session from its own origin", method: "DELETE", target: dags, headers: []string{"Cookie", "session=alice:alice", "Origin", "https://airflow.example"},
+		verdict: bridge.PassMinted, authorization: "MINTED:1"},
+	{name: "a token goes before a session", target: dags, headers: []string{"Cookie", "session=alice:alice; _token=GOOD"}, verdict: bridge.PassOwn, cookie: "session=alice:alice; _token=GOOD"},
+	{name: "a bad token beside a session is final", target: dags, headers: []string{"Cookie", "session=alice:alice; _token=BAD"}, status: 403, reason: record.TokenInvalid},
+	{name: "basic goes before a session", target: dags, headers: []string{"Authorization", bridgetest.Basic("bob", "bob"), "Cookie", "session=alice:alice"},
+		verdict: bridge.PassMinted, authorization: "MINTED:2"},
+	{name: "a wrong password beside a session is final", target: dags, headers: []string{"Authorization", bridgetest.Basic("bob", "no"), "Cookie", "session=alice:alice"},
+		status: 401, reason: record.WrongPassword, challenge: []string{"Basic", "Negotiate"}},
+	{name: "a scheme that nobody speaks is passed over beside a session", target: dags, headers: []string{"Authorization", "Digest x", "Cookie", "session=alice:alice"},
+		verdict: bridge.PassMinted, authorization: "MINTED:1"},
+	{name: "of two sessions the first counts", target: dags, headers: []string{"Cookie", "session=bob:bob; session=alice:alice"}, verdict: bridge.PassMinted, authorization: "MINTED:2"},
+	{name: "an empty session is none", target: dags, headers: []string{"Cookie", "session=; session=alice:alice"},
+		status: 401, detail: "Not authenticated", reason: record.NoCredential, challenge: []string{"Basic", "Negotiate"}},
+	{name: "a session in another letter case is none", target: dags, headers: []string{"Cookie", "Session=alice:alice"},
+		status: 401, reason: record.NoCredential, challenge: []string{"Basic", "Negotiate"}},
+	{name: "session on a modern route", target: "/ui/config", headers: []string{"Cookie", "session=alice:alice"}, status: 401, detail: "Not authenticated", reason: record.NoCredential},
+	{name: "session in jwt_only", target: dags, headers: []string{"Cookie", "session=alice:alice"}, jwtOnly: true, status: 401, detail: "POST /auth/token", reason: record.SchemeSwitchedOff},
+
 	// No credential that counts.
 	{name: "none", target: dags, status: 401, detail: "Not authenticated", reason: record.NoCredential, challenge: []string{"Basic", "Negotiate"}},
 	{name: "none, post", method: "POST", target: dags, status: 401, reason: record.NoCredential, challenge: []string{"Basic", "Negotiate"}},
@@ -275,6 +303,26 @@ func TestDecide(t *testing.T) {
 				t.Errorf("verdict %v with claims %+v", d.Verdict, d.Claims)
 			}
 		})
+	}
+}
+
+// TestRenamedSession: a site that renamed the cookie has its sessions under that
+// name alone; neither name goes upstream with a minted token, or comes back.
+func TestRenamedSession(t *testing.T) {
+	w := bridgetest.New(t, func(cfg *bridge.Config) { cfg.SessionCookie = "airflow2" })
+	if d := w.Core.Decide(t.Context(), bridgetest.Ask("GET", dags, "Cookie", "session=alice:alice")); d.Reason != record.NoCredential {
+		t.Errorf("under the usual name: %v %s", d.Verdict, d.Reason)
+	}
+	req := bridgetest.Ask("GET", dags, "Cookie", "session=bob:bob; airflow2=alice:alice; x=1")
+	d := w.Core.Decide(t.Context(), req)
+	if d.Verdict != bridge.PassMinted || d.Scheme != "session" || d.Claims.Subject != "1" {
+		t.Errorf("under its own: %v %s, %s is %s", d.Verdict, d.Reason, d.Scheme, d.Claims.Subject)
+	}
+	if diff := cmp.Diff([]string{"x=1"}, d.Upstream(req.Header, "Cookie")); diff != "" {
+		t.Errorf("upstream (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"_token", "session", "airflow2"}, d.StripSetCookie); diff != "" {
+		t.Errorf("stripped from the answer (-want +got):\n%s", diff)
 	}
 }
 

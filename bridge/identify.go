@@ -24,18 +24,14 @@ type Identity struct {
 
 // Authenticate is the entrance of those who hand out tokens: it takes a legacy
 // credential through steps 5 to 8, by the rules for tokens instead of those of
-// the mode. The zero Credential stands for the one in r's own header. The
-// refusal is nil when the identity counts.
+// the mode. The zero Credential stands for the one that r itself carries, in its
+// Authorization or, where that says nothing that may buy a token, in the session
+// cookie. The refusal is nil when the identity counts.
 func (c *Core) Authenticate(ctx context.Context, r Request, cred legacy.Credential) (Identity, *Refusal) {
 	if cred == (legacy.Credential{}) {
-		headers := r.Header["Authorization"]
-		switch len(headers) {
-		case 0:
-			return Identity{}, unauthenticated(record.NoCredential)
-		case 1:
-			cred = legacy.Credential{Scheme: legacy.Scheme(c.schemeOf(headers[0])), Authorization: headers[0]}
-		default:
-			return Identity{}, doubled()
+		var no *Refusal
+		if cred, no = c.carried(r.Header); no != nil {
+			return Identity{}, no
 		}
 	}
 	from, err := trusted(c.TrustedProxies).hop(r)
@@ -54,6 +50,29 @@ func (c *Core) Authenticate(ctx context.Context, r Request, cred legacy.Credenti
 		no.Problem.Detail = offDetail // whoever asks here need not be sent here
 	}
 	return id, no
+}
+
+// carried finds the legacy credential that may buy a token.
+func (c *Core) carried(h http.Header) (legacy.Credential, *Refusal) {
+	headers := h["Authorization"]
+	if len(headers) > 1 {
+		return legacy.Credential{}, doubled()
+	}
+	var cred legacy.Credential
+	if len(headers) == 1 {
+		cred = legacy.Credential{Scheme: legacy.Scheme(c.schemeOf(headers[0])), Authorization: headers[0]}
+	}
+	buys := func(scheme legacy.Scheme) bool {
+		return c.schemes[Scheme(scheme)] != nil && c.Policy.AllowsToken(string(scheme))
+	}
+	value, there := c.session(h)
+	switch {
+	case there && !buys(cred.Scheme) && buys(legacy.Session):
+		return legacy.Credential{Scheme: legacy.Session, Cookie: value}, nil
+	case len(headers) == 0:
+		return cred, unauthenticated(record.NoCredential)
+	}
+	return cred, nil
 }
 
 // identify takes a legacy credential from policy to claims.

@@ -88,7 +88,7 @@ func TestNothingWithoutAToken(t *testing.T) {
 	}
 	cookies := []string{
 		"", "_token=" + good, "_token=" + none, "_token=", "_token=x; _token=" + good, "_token=" + good + "; _token=x", `_token="` + good + `"`,
-		"\x85_token=" + good, "_TOKEN=x", "session=s", "_token=" + good + "\r\nCookie: _token=x", "_token =" + good, ";;=;_token", "_token=" + good + "; \xa0_token=x",
+		"\x85_token=" + good, "_TOKEN=x", "session=s", "session=alice:alice", "_token=x; session=alice:alice", "_token=" + good + "\r\nCookie: _token=x", "_token =" + good, ";;=;_token", "_token=" + good + "; \xa0_token=x",
 	}
 	targets := []string{
 		"/api/v2/dags", "/%61pi/v2/dags", "/API/v2/dags", "//api/v2/dags", "/api//v2/dags", "/api/v2/dags/", "/api/v2/dags;x", "/api%2Fv2/dags", "/api/v2/version/", "/api/v2/version%2f", "/api/v2/%2e%2e/v2/dags", "/api/v2/dags?/api/v2/version",

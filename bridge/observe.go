@@ -27,6 +27,8 @@ type ObserverConfig struct {
 	TrustedProxies []netip.Prefix
 	// BasicUser reads the user's name of a Basic header. Required.
 	BasicUser func(authorization string) (string, bool)
+	// SessionCookie is the name of Airflow 2's session cookie; default "session".
+	SessionCookie string
 }
 
 // An Observer stands in the core's place while the bridge only looks on, in front
@@ -39,6 +41,9 @@ type Observer struct{ cfg ObserverConfig }
 func NewObserver(cfg ObserverConfig) (*Observer, error) {
 	if cfg.Routes == nil || cfg.BasicUser == nil {
 		return nil, errors.New("bridge: Routes and BasicUser are required")
+	}
+	if cfg.SessionCookie == "" {
+		cfg.SessionCookie = sessionCookie
 	}
 	return &Observer{cfg}, nil
 }
@@ -71,7 +76,7 @@ func (o *Observer) claims(h http.Header) (Scheme, string) {
 		return o.header(values[0])
 	}
 	for pair := range cookies(h) {
-		if named(pair, sessionCookie) {
+		if named(pair, o.cfg.SessionCookie) {
 			return Scheme(legacy.Session), ""
 		}
 	}

@@ -11,6 +11,25 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/route"
 )
 
+// TestObservedRename: a session under the name that the site gave its cookie.
+func TestObservedRename(t *testing.T) {
+	routes, err := route.New(route.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := bridge.NewObserver(bridge.ObserverConfig{
+		Routes: routes, BasicUser: func(string) (string, bool) { return "", false }, SessionCookie: "airflow2",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cookie, want := range map[string]bridge.Scheme{"airflow2=x": "session", "session=x": ""} {
+		if d := o.Decide(t.Context(), bridgetest.Ask("GET", dags, "Cookie", cookie)); d.Scheme != want {
+			t.Errorf("%s is %q, want %q", cookie, d.Scheme, want)
+		}
+	}
+}
+
 // TestObserver: everything passes as it came, whatever it is, and what it claims
 // is noted without being believed.
 func TestObserver(t *testing.T) {
@@ -50,6 +69,7 @@ func TestObserver(t *testing.T) {
 		{"an opaque token", dags, []string{"Authorization", "Bearer x"}, "jwt", "", route.Dual},
 		{"a token too long to look into", dags, []string{"Authorization", token(`{"sub":"` + strings.Repeat("7", 20_000) + `"}`)}, "jwt", "", route.Dual},
 		{"session", "/home", []string{"Cookie", "a=1; session=x"}, "session", "", route.Public},
+		{"a renamed session", "/home", []string{"Cookie", "airflow2=x"}, "", "", route.Public},
 		{"basic beside session", dags, []string{"Authorization", bridgetest.Basic("alice", "x"), "Cookie", "session=x"}, "basic", "alice", route.Dual},
 		{"airflow 3's cookie", "/home", []string{"Cookie", "_token=x"}, "jwt", "", route.Public},
 		{"a scheme of the site's own", dags, []string{"Authorization", "Hawk id=1"}, "other", "", route.Dual},

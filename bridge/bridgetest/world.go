@@ -1,4 +1,4 @@
-// Package bridgetest makes decision cores for tests: two legacy schemes whose
+// Package bridgetest makes decision cores for tests: four legacy schemes whose
 // credentials are "user:password" with the name as the password, four users of
 // Airflow 3, real tokens, and a clock that stands still.
 package bridgetest
@@ -36,7 +36,7 @@ type World struct {
 }
 
 // fake is a legacy scheme whose credentials are "user:password" behind the
-// scheme's word, in base64 where the word is Basic.
+// scheme's word, in base64 where the word is Basic, or in a cookie.
 type fake struct {
 	scheme    legacy.Scheme
 	challenge string
@@ -48,7 +48,7 @@ func (f fake) Challenge() string     { return f.challenge }
 
 func (f fake) Authenticate(_ context.Context, c legacy.Credential) (legacy.Proof, error) {
 	_, data, _ := strings.Cut(c.Authorization, " ")
-	data = strings.TrimPrefix(data, "ID.") // what tells an ID token here
+	data = strings.TrimPrefix(data, "ID.") + c.Cookie // what tells an ID token here
 	if raw, err := base64.StdEncoding.DecodeString(data); err == nil {
 		data = string(raw)
 	}
@@ -126,6 +126,7 @@ func New(t testing.TB, change ...func(*bridge.Config)) *World {
 			fake{scheme: legacy.Basic, challenge: "Basic"},
 			fake{scheme: legacy.Kerberos, challenge: "Negotiate", reply: http.Header{"Www-Authenticate": {"Negotiate AP-REP"}}},
 			fake{scheme: legacy.OpenID},
+			fake{scheme: legacy.Session},
 		},
 		IDTokens:   func(token string) bool { return strings.HasPrefix(token, "ID.") },
 		Directory:  directoryUsers,

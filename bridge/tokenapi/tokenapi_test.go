@@ -74,13 +74,16 @@ func post(t *testing.T, url, body string, headers ...string) (*http.Response, st
 }
 
 func TestTokenAPI(t *testing.T) {
-	onlyKerberos := func(cfg *bridge.Config) {
-		p, err := migration.New(migration.Config{Mode: migration.JWTOnly, TokenSchemes: []string{"kerberos"}})
-		if err != nil {
-			t.Fatal(err)
+	only := func(scheme string) func(*bridge.Config) {
+		return func(cfg *bridge.Config) {
+			p, err := migration.New(migration.Config{Mode: migration.JWTOnly, TokenSchemes: []string{scheme}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Policy = p
 		}
-		cfg.Policy = p
 	}
+	onlyKerberos, onlySessions := only("kerberos"), only("session")
 	jwtOnly := bridgetest.JWTOnly(t)
 	const upstream = http.StatusTeapot
 	for _, c := range []struct {
@@ -106,6 +109,14 @@ func TestTokenAPI(t *testing.T) {
 		{name: "nothing at all asks for a proof", status: 401, text: "Not authenticated", challenge: "Basic|Negotiate", reason: record.NoCredential},
 		{name: "unknown in airflow 3", headers: []string{"Authorization", bridgetest.Basic("mallory", "mallory")}, status: 403, reason: record.NoUpstreamUser},
 		{name: "cannot tell", headers: []string{"Authorization", bridgetest.Basic("down", "x")}, status: 503, reason: record.SourceUnavailable},
+		{name: "a session", headers: []string{"Cookie", "session=alice:alice"}, status: 201, subject: "1", lifetime: 24 * time.Hour},
+		{name: "a session in jwt_only", change: jwtOnly, headers: []string{"Cookie", "session=alice:alice"}, status: 201, subject: "1", lifetime: 24 * time.Hour},
+		{name: "a session that is refused", headers: []string{"Cookie", "session=alice:no"}, status: 401, text: "refused", challenge: "Basic|Negotiate", reason: record.WrongPassword},
+		{name: "a session that may not buy a token", change: onlyKerberos, headers: []string{"Cookie", "session=alice:alice"}, status: 401, challenge: "Negotiate", reason: record.NoCredential},
+		{name: "a session from another site", headers: []string{"Cookie", "session=alice:alice", "Sec-Fetch-Site", "cross-site"}, status: 403, reason: record.CrossOrigin},
+		{name: "basic beside a session", headers: []string{"Authorization", bridgetest.Basic("bob", "bob"), "Cookie", "session=alice:alice"}, status: 201, subject: "2", lifetime: 24 * time.Hour},
+		{name: "a remembered basic that may not", change: onlySessions, headers: []string{"Authorization", bridgetest.Basic("bob", "bob"), "Cookie", "session=alice:alice"},
+			status: 201, subject: "1", lifetime: 24 * time.Hour},
 		{name: "two proofs", headers: []string{"Authorization", "Basic x", "Authorization", "Basic y"}, status: 400, reason: record.DoubledCredential},
 		{name: "a token does not renew itself", headers: []string{"Authorization", "Bearer x"}, status: upstream},
 		{name: "from another origin", headers: []string{"Authorization", bridgetest.Basic("alice", "alice"), "Origin", "https://evil.example"}, status: 403, reason: record.CrossOrigin},
