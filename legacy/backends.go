@@ -122,24 +122,3 @@ func rewrite(list []string) ([]string, int) {
 	}
 	return append(slices.Clone(list), coreSession), len(list)
 }
-
-// Supported splits the chain by what is built in: the backends that can be
-// spoken, and a fault for each other one. A fault of a backend that somebody
-// named must stop the start, for clients would be refused; one of a backend that
-// only Airflow's rewriting appended is worth a warning. [AnonymousScheme] is
-// built in where it is known whom to take everybody for.
-func (b Backends) Supported(builtIn ...Scheme) (spoken Backends, warnings, faults []error) {
-	for _, one := range b {
-		switch {
-		case slices.Contains(builtIn, one.Scheme):
-			spoken = append(spoken, one)
-		case one.Scheme == AnonymousScheme:
-			faults = append(faults, fmt.Errorf("legacy.auth_backends: %s lets everybody in: name the user whom they shall be in legacy.anonymous_user, or take it out of legacy.auth_backends", one.Name))
-		case one.Appended:
-			warnings = append(warnings, fmt.Errorf("legacy.auth_backends: Airflow appends %s, which is not built in yet: clients that rely on it will be refused", one.Name))
-		default:
-			faults = append(faults, fmt.Errorf("legacy.auth_backends: %s is not built in yet: take it out of auth_backends, or name it in legacy.ignore_backends to start without it", one.Name))
-		}
-	}
-	return spoken, warnings, faults
-}

@@ -85,24 +85,3 @@ func TestUnknownBackends(t *testing.T) {
 		}
 	}
 }
-
-func TestSupported(t *testing.T) {
-	chain, err := legacy.ParseBackends([]string{core + "kerberos_auth", core + "default", core + "basic_auth"}, true, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spoken, warnings, faults := chain.Supported(legacy.Basic)
-	if len(spoken) != 1 || spoken[0].Scheme != legacy.Basic {
-		t.Errorf("spoken: %v", spoken)
-	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0].Error(), core+"session") {
-		t.Errorf("warnings: %v", warnings)
-	}
-	if len(faults) != 2 || !strings.Contains(faults[0].Error(), core+"kerberos_auth") || !strings.Contains(faults[0].Error(), "legacy.ignore_backends") ||
-		!strings.Contains(faults[1].Error(), "legacy.anonymous_user") {
-		t.Errorf("faults: %v", faults)
-	}
-	if _, _, faults := chain.Supported(legacy.Basic, legacy.Kerberos, legacy.AnonymousScheme); faults != nil {
-		t.Errorf("with all built in: %v", faults)
-	}
-}

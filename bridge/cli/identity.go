@@ -33,6 +33,7 @@ type identity struct {
 	guard          *lockout.Guard
 	sources        []source
 	tickets        *kerberos.Authenticator // nil without the backend
+	sessions       *sessions               // likewise
 	warnings       []string
 }
 
@@ -82,46 +83,63 @@ func (a *assembler) chain(t *taker, cfg *config.Config, id *identity) error {
 	if err != nil {
 		return err
 	}
-	spoken, warnings, faults := backends.Supported(builtIn(cfg)...)
-	for _, w := range warnings {
-		id.warnings = append(id.warnings, w.Error())
-	}
-	if len(faults) > 0 {
-		return errors.Join(faults...)
-	}
-	for _, b := range spoken {
-		switch {
-		case b.Scheme == legacy.AnonymousScheme:
-			id.authenticators = append(id.authenticators, legacy.Anonymous(cfg.Legacy.AnonymousUser))
-		case b.Scheme == legacy.Kerberos:
-			if err := a.kerberos(t, cfg, id); err != nil {
-				return err
+	var faults []error
+	for _, b := range backends {
+		switch b.Scheme {
+		case legacy.AnonymousScheme:
+			err = anonymous(cfg, b, id)
+		case legacy.Kerberos:
+			err = a.kerberos(t, cfg, id)
+		case legacy.OpenID:
+			err = a.openid(t, cfg, id)
+		case legacy.Session:
+			if warning := appendedInVain(cfg, b); warning != "" {
+				id.warnings = append(id.warnings, warning)
+				continue
 			}
-		case b.Scheme == legacy.OpenID:
-			if err := a.openid(t, cfg, id); err != nil {
-				return err
-			}
-		case id.passwords == nil:
-			return errors.New("legacy.users.dsn: Basic needs a database of users and passwords, or airflow3.users.via: upstream")
+			err = a.sessions(t, cfg, id)
+		case legacy.Basic:
+			err = byPassword(id)
 		default:
-			a, err := basic.New(basic.Config{Verifier: id.passwords})
-			if err != nil {
-				return err
-			}
-			id.authenticators = append(id.authenticators, a)
+			err = fmt.Errorf("legacy.auth_backends: nobody speaks %s", b.Name)
+		}
+		if err != nil {
+			faults = append(faults, err)
 		}
 	}
+	return errors.Join(faults...)
+}
+
+// anonymous takes everybody for one user. Nobody is, unless the operator says who
+// that is.
+func anonymous(cfg *config.Config, b legacy.Backend, id *identity) error {
+	if cfg.Legacy.AnonymousUser == "" {
+		return fmt.Errorf("legacy.auth_backends: %s lets everybody in: name the user whom they shall be in legacy.anonymous_user, or take it out of legacy.auth_backends", b.Name)
+	}
+	id.authenticators = append(id.authenticators, legacy.Anonymous(cfg.Legacy.AnonymousUser))
 	return nil
 }
 
-// builtIn are the schemes that this build speaks. Nobody is anonymous unless the
-// operator says who that is.
-func builtIn(cfg *config.Config) []legacy.Scheme {
-	schemes := []legacy.Scheme{legacy.Basic, legacy.Kerberos, legacy.OpenID}
-	if cfg.Legacy.AnonymousUser != "" {
-		schemes = append(schemes, legacy.AnonymousScheme)
+func byPassword(id *identity) error {
+	if id.passwords == nil {
+		return errors.New("legacy.users.dsn: Basic needs a database of users and passwords, or airflow3.users.via: upstream")
 	}
-	return schemes
+	made, err := basic.New(basic.Config{Verifier: id.passwords})
+	if err != nil {
+		return err
+	}
+	id.authenticators = append(id.authenticators, made)
+	return nil
+}
+
+// appendedInVain tells of a backend that only Airflow's rewriting named, and that
+// this configuration cannot speak. It stops nobody's start.
+func appendedInVain(cfg *config.Config, b legacy.Backend) string {
+	faults := config.SessionFaults(*cfg)
+	if !b.Appended || len(faults) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("legacy.auth_backends: Airflow appends %s, which is left out here, so that clients with its cookies will be refused: %s %s", b.Name, faults[0].Key, faults[0].What)
 }
 
 // database are the settings of one database of users.

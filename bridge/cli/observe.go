@@ -28,7 +28,9 @@ func (a *assembler) observe(t *taker, s *snapshot) error {
 	if err != nil {
 		return err
 	}
-	observer, err := bridge.NewObserver(bridge.ObserverConfig{Routes: routes, TrustedProxies: cfg.TrustedProxies, BasicUser: basicUser})
+	observer, err := bridge.NewObserver(bridge.ObserverConfig{
+		Routes: routes, TrustedProxies: cfg.TrustedProxies, BasicUser: basicUser, SessionCookie: cfg.Legacy.Session.CookieName,
+	})
 	if err != nil {
 		return err
 	}

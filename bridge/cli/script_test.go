@@ -40,6 +40,11 @@ import (
 //	                           everything with 200 and what it was sent; the
 //	                           bridge is told its address by the environment
 //	users FILE                 its users as a database of Airflow's
+//	sql FILE STATEMENTS        changes such a database
+//	session NAME ID [FILE] [-key KEY]
+//	                           the value of a session cookie of the user who has that
+//	                           id in Airflow 2, as $NAME; with FILE the session is a
+//	                           row of that database
 //	mysql                      its users in the MySQL that the tests were started
 //	                           with, "secret" the password of each
 //	serve [ARG...]             jetbridge serve --config jetbridge.yaml: $BRIDGE, $SIDE
@@ -98,7 +103,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "issuer": issuerCmd, "idtoken": idtokenCmd, "until": untilCmd, "port": portCmd, "users": usersCmd, "mysql": mysqlCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
+			"upstream": upstreamCmd, "airflow2": airflow2Cmd, "load": loadCmd, "loaded": loadedCmd, "flip": flipCmd, "issuer": issuerCmd, "idtoken": idtokenCmd, "session": sessionCmd, "sql": sqlCmd, "until": untilCmd, "port": portCmd, "users": usersCmd, "mysql": mysqlCmd, "serve": serveCmd, "demo": demoCmd, "request": requestCmd,
 			"keytab": keytabCmd, "ticket": ticketCmd, "mutual": mutualCmd,
 			"seen": seenCmd, "save": saveCmd, "logs": logsCmd, "signal": signalCmd, "halt": haltCmd,
 		},

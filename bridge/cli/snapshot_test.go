@@ -93,12 +93,14 @@ func TestNobodyBecomesSomebodyElse(t *testing.T) {
 	}
 	olds, news := users(t, old...), users(t, new...)
 	s := assembled(t, newAssembler(t, bridgetest.NewClock(time.Now())),
-		"airflow3: {url: 'http://127.0.0.1:1', auth_manager: fab, users: {dsn: '"+news.URL+"'}}",
-		"legacy: {auth_backends: [basic_auth], users: {dsn: '"+olds.URL+"'}}", secretLine)
+		"airflow3: {url: 'http://127.0.0.1:1', auth_manager: fab, users: {dsn: '"+news.URL+"'}, secret_key: a key of Airflow 3}",
+		"legacy: {auth_backends: [basic_auth, session], users: {dsn: '"+olds.URL+"'}, session: {backend: securecookie, secret_key: a key of Airflow 2}}", secretLine)
 	for i, u := range old {
-		d := decide(s, u.Name)
-		if want := fmt.Sprint(new[i].ID); d.Verdict != bridge.PassMinted || d.Claims.Subject != want || want == fmt.Sprint(u.ID) {
-			t.Errorf("%s, %d in Airflow 2: %v as %q, want %s", u.Name, u.ID, d.Verdict, d.Claims.Subject, want)
+		want := fmt.Sprint(new[i].ID)
+		for _, d := range []bridge.Decision{decide(s, u.Name), decideSession(t, s, u.ID)} {
+			if d.Verdict != bridge.PassMinted || d.Principal.Name != u.Name || d.Claims.Subject != want || want == fmt.Sprint(u.ID) {
+				t.Errorf("%s, %d in Airflow 2, by %s: %v as %q, want %s", u.Name, u.ID, d.Scheme, d.Verdict, d.Claims.Subject, want)
+			}
 		}
 	}
 }

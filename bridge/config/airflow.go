@@ -34,6 +34,7 @@ func airflow3Fillings() []filling {
 		{path: "airflow3.auth_manager", section: "core", key: "auth_manager", convert: manager},
 		{path: "airflow3.users.dsn", section: "database", key: "sql_alchemy_conn", convert: trimmed},
 		{path: "airflow3.users.schema", section: "database", key: "sql_alchemy_schema"},
+		{path: "airflow3.secret_key", section: "api", key: "secret_key", convert: present},
 		{path: "airflow3.simple_users", section: "core", key: "simple_auth_manager_users"},
 		{path: "airflow3.cors.allow_headers", section: "api", key: "access_control_allow_headers"},
 		{path: "airflow3.cors.allow_methods", section: "api", key: "access_control_allow_methods"},
@@ -51,8 +52,8 @@ func airflow3Fillings() []filling {
 }
 
 func airflow2Fillings() []filling {
-	return []filling{
-		{path: "legacy.auth_backends", section: "api", key: "auth_backends"},
+	return append([]filling{
+		{path: "legacy.auth_backends", section: "api", key: "auth_backends", set: true}, // Airflow's rewriting makes the default of none
 		{path: "legacy.openid.issuers", section: "api", key: "google_oauth2_audience", convert: google},
 		{path: "legacy.kerberos.keytab", section: "kerberos", key: "keytab", convert: keytabFile, set: true},
 		{path: "legacy.users.dsn", section: "database", key: "sql_alchemy_conn", convert: trimmed, set: true},
@@ -61,7 +62,7 @@ func airflow2Fillings() []filling {
 		{path: "airflow2.cors.allow_methods", section: "api", key: "access_control_allow_methods"},
 		{path: "airflow2.cors.allow_origins", section: "api", key: "access_control_allow_origins"},
 		{path: "legacy_base_path", section: "webserver", key: "base_url", convert: pathOfURL},
-	}
+	}, airflow2Session()...)
 }
 
 // trimmed drops the newline that a command prints: SQLAlchemy reads an URL up to
@@ -209,6 +210,9 @@ func (l *loader) fill(f *airflowcfg.File, name string, fills []filling) {
 			if text, err = fill.convert(v); err == nil && text == "" {
 				continue
 			}
+		}
+		if err != nil && l.optional(fill.path) {
+			continue
 		}
 		l.origins[fill.path] = origin{file: cmp.Or(v.From, name)}
 		if err == nil {

@@ -118,7 +118,10 @@ type Airflow3 struct {
 	Users       UpstreamUsers `yaml:"users"`
 	// SimpleUsers is the directory of the simple auth manager.
 	SimpleUsers []SimpleUser `yaml:"simple_users"`
-	CORS        CORS         `yaml:"cors"`
+	// SecretKey is its [api] secret_key, which signs FAB's own cookies; empty where
+	// nobody needs to tell them from others.
+	SecretKey Secret `yaml:"secret_key"`
+	CORS      CORS   `yaml:"cors"`
 }
 
 // The auth managers of Airflow 3 that the bridge speaks to.
@@ -188,6 +191,7 @@ type Legacy struct {
 	AnonymousUser string      `yaml:"anonymous_user"`
 	Users         LegacyUsers `yaml:"users"`
 	Lockout       Lockout     `yaml:"lockout"`
+	Session       Session     `yaml:"session"`
 	Kerberos      Kerberos    `yaml:"kerberos"`
 	OpenID        OpenID      `yaml:"openid"`
 	// Roles maps further role names of Airflow 2 to a role of the simple auth

@@ -32,6 +32,7 @@ func Default() Config {
 		Legacy: Legacy{
 			Users:    LegacyUsers{Recheck: databaseRecheck, OutageGrace: time.Minute},
 			Lockout:  Lockout{Failures: 10, AddressFailures: 500, Window: 5 * time.Minute},
+			Session:  defaultSession(),
 			Kerberos: Kerberos{ClockSkew: 5 * time.Minute, ChannelBindings: BindingsOff},
 		},
 		Modern: Modern{
@@ -76,7 +77,8 @@ func (c *Config) derive(given map[string]origin) {
 	}
 	c.TokenAPI.Lifetime = c.capped("tokenapi.lifetime", c.TokenAPI.Lifetime)
 	c.TokenAPI.CLILifetime = c.capped("tokenapi.cli_lifetime", c.TokenAPI.CLILifetime)
-	if weak := weakness(c.Modern.Secret); weak != "" && c.Modern.InsecureWeakSecret {
+	c.deriveSession()
+	if weak := weakness(c.Modern.Secret, "token"); weak != "" && c.Modern.InsecureWeakSecret {
 		c.warn("modern.insecure_weak_secret: the secret %s", weak)
 	}
 	if c.Legacy.Kerberos.InsecureRC4 {

@@ -58,13 +58,13 @@ func TestExampleShowsDefaults(t *testing.T) {
 	examples := map[string]bool{
 		"tls.cert": true, "tls.key": true, "admin.listen": true, "trusted_proxies": true, "base_path": true, "legacy_base_path": true,
 		"airflow3.url": true, "airflow3.config": true, "airflow3.ca_file": true, "airflow3.auth_manager": true,
-		"airflow3.users.dsn": true, "airflow3.users.schema": true, "airflow3.users.recheck": true, "airflow3.simple_users": true,
+		"airflow3.users.dsn": true, "airflow3.users.schema": true, "airflow3.users.recheck": true, "airflow3.simple_users": true, "airflow3.secret_key": true,
 		"airflow3.cors.allow_headers": true, "airflow3.cors.allow_methods": true, "airflow3.cors.allow_origins": true,
 		"airflow2.url": true, "airflow2.ca_file": true, "airflow2.config": true,
 		"airflow2.cors.allow_headers": true, "airflow2.cors.allow_methods": true, "airflow2.cors.allow_origins": true,
 		"legacy.auth_backends": true, "legacy.ignore_backends": true, "legacy.anonymous_user": true,
 		"legacy.users.dsn": true, "legacy.users.schema": true, "legacy.roles": true,
-		"legacy.openid.issuers": true, "legacy.kerberos.keytab": true, "legacy.kerberos.service": true, "legacy.kerberos.realms": true, "legacy.kerberos.auth_to_local": true,
+		"legacy.openid.issuers": true, "legacy.session.secret_key": true, "legacy.kerberos.keytab": true, "legacy.kerberos.service": true, "legacy.kerberos.realms": true, "legacy.kerberos.auth_to_local": true,
 		"modern.secret": true, "routes.modern": true, "tokenapi.password": true,
 		"migration.deprecated_since": true, "migration.sunset": true, "migration.link": true,
 	}

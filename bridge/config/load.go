@@ -156,11 +156,6 @@ func (l *loader) environment() {
 
 func (l *loader) unknownVariable(name string) string {
 	path := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, variablePrefix), "__", "."))
-	for section, what := range notYet() {
-		if path == section || strings.HasPrefix(path, section+".") {
-			return what
-		}
-	}
 	if l.schema.sections[path] {
 		return "names a section; it may hold " + strings.Join(l.schema.names(path), ", ")
 	}
@@ -226,7 +221,8 @@ func (l *loader) absoluteDSN(dsn Secret) Secret {
 	return Secret("sqlite:///" + l.absolute(name))
 }
 
-// secretFile reads the file that k names into the secret that k is the variant of.
+// secretFile reads the file that k names, or the files, into what k is the variant
+// of.
 func (l *loader) secretFile(k key, r raw) {
 	plain := strings.TrimSuffix(k.path, fileSuffix)
 	if _, both := l.values[plain]; both {
@@ -234,30 +230,63 @@ func (l *loader) secretFile(k key, r raw) {
 		return
 	}
 	l.origins[plain] = r.origin
-	name, err := asText(r)
-	if err == nil && name == "" {
-		err = errors.New("names no file")
-	}
-	var content []byte
-	if err == nil {
-		content, err = l.read(l.absolute(name))
-	}
-	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	switch {
-	case err == nil && len(content) > maxSecret:
-		err = fmt.Errorf("the file is longer than %d bytes", maxSecret)
-	case err == nil && text == "":
-		err = errors.New("the file is empty")
-	case err == nil && strings.ContainsRune(text, 0):
-		err = errors.New("the file holds a NUL")
-	}
+	field := reflect.ValueOf(&l.config).Elem().FieldByIndex(k.index)
+	secrets, err := l.secretsIn(r, field.Kind() == reflect.Slice)
 	if err != nil {
 		l.fault(k.path, err.Error())
 		l.failed[plain] = true
 		return
 	}
-	reflect.ValueOf(&l.config).Elem().FieldByIndex(k.index).SetString(text)
-	l.config.Files = append(l.config.Files, l.absolute(name))
+	if field.Kind() == reflect.Slice {
+		field.Set(reflect.ValueOf(secrets))
+	} else {
+		field.SetString(secrets[0].Reveal())
+	}
+}
+
+// secretsIn reads the files that r names: one, or with several as many as it has.
+func (l *loader) secretsIn(r raw, several bool) (Secrets, error) {
+	var names []string
+	var err error
+	if several && (r.kind == list || r.env) {
+		names, err = asList(r, asItem)
+	} else {
+		var name string
+		name, err = asText(r)
+		names = []string{name}
+	}
+	if err == nil && (len(names) == 0 || names[0] == "") {
+		err = errors.New("names no file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var secrets Secrets
+	for _, name := range names {
+		s, err := l.secretIn(l.absolute(name))
+		if err != nil {
+			return nil, err
+		}
+		secrets = append(secrets, s)
+	}
+	return secrets, nil
+}
+
+func (l *loader) secretIn(name string) (Secret, error) {
+	content, err := l.read(name)
+	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	switch {
+	case err != nil:
+		return "", err
+	case len(content) > maxSecret:
+		return "", fmt.Errorf("the file is longer than %d bytes", maxSecret)
+	case text == "":
+		return "", errors.New("the file is empty")
+	case strings.ContainsRune(text, 0):
+		return "", errors.New("the file holds a NUL")
+	}
+	l.config.Files = append(l.config.Files, name)
+	return Secret(text), nil
 }
 
 // read reads a file; its error is a fault's text.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -157,6 +158,7 @@ func TestResolved(t *testing.T) {
 		},
 		"quoted": func(c *Config) {
 			c.Legacy.AuthBackends = []string{"basic_auth", "session"}
+			c.Legacy.Session.SecretKeys = Secrets{"the key that signs\n", "another's key, which counts"}
 			c.Modern.Secret = "two lines\nof a secret"
 		},
 		"environment": func(c *Config) {
@@ -166,6 +168,7 @@ func TestResolved(t *testing.T) {
 			c.Airflow3.Users.DSN = ""
 			c.Modern.Secret = "the secret in a file"
 			c.Legacy.AuthBackends = []string{"basic_auth", "session"}
+			c.Legacy.Session.SecretKeys = Secrets{"one key, with commas"}
 			c.Legacy.Kerberos.Keytab = file("../airflow.keytab")
 			c.Legacy.Users.DSN = "mysql://db/airflow2"
 			c.Legacy.Roles = map[string]string{"Data Engineers": "op", "Guests": "viewer"}
@@ -184,6 +187,7 @@ func TestResolved(t *testing.T) {
 			c.Files = []string{"/dev/null"}
 		},
 	}
+	maps.Copy(cases, sessionCases(file))
 	for name, f := range corpus(t, ".good.yaml") {
 		change := cases[strings.TrimSuffix(name, ".good.yaml")]
 		if change == nil {
@@ -273,6 +277,9 @@ func TestSecretIsNeverSeen(t *testing.T) {
 	if !strings.Contains(seen, redacted) || c.Modern.Secret.Reveal() != "hunter2-hunter2-hunter2" {
 		t.Error("nothing was printed")
 	}
+	if several := fmt.Sprintf("%v %+v %#v %q %x", Secrets{"hunter2"}, Secrets{"hunter2"}, Secrets{"hunter2"}, Secrets{"hunter2"}, Secrets{"hunter2"}); strings.Contains(several, "hunter2") || strings.Contains(several, "68756e746572") {
+		t.Errorf("of several: %s", several)
+	}
 	if Secret("").String() != Secret("x").String() || Secret("x").GoString() != redacted {
 		t.Error("the text tells whether there is a secret")
 	}
@@ -303,7 +310,7 @@ func TestWarnings(t *testing.T) {
 func TestAirflow2LeavesOut(t *testing.T) {
 	yaml := strings.Replace(minimalYAML, "legacy: {auth_backends: [basic_auth]}", "airflow2: {config: airflow2.cfg}", 1)
 	for cfg, want := range map[string][]string{
-		"":                             {"airflow.api.auth.backend.session"},
+		"":                             nil,
 		"[api]\nauth_backends =\n":     {},
 		"[api]\nauth_backend = a\n":    {"a"},
 		"[api]\nauth_backends = a , a": {"a", "a"},

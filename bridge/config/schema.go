@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A key is one leaf of [Config], or the _file variant of a secret.
+// A key is one leaf of [Config], or the _file variant of a secret or of secrets.
 type key struct {
 	path    string // "legacy.users.dsn"
 	index   []int  // of the field, for reflect
@@ -25,13 +25,6 @@ const fileSuffix = "_file"
 type schema struct {
 	keys     map[string]key
 	sections map[string]bool
-}
-
-// notYet are the sections that the design has and this build does not.
-func notYet() map[string]string {
-	return map[string]string{
-		"legacy.session": "the session backend is not built in yet: remove the section",
-	}
 }
 
 func newSchema() schema {
@@ -61,7 +54,7 @@ func (s schema) add(t reflect.Type, prefix string, index []int, restart bool) {
 			continue
 		}
 		s.keys[k.path] = k
-		if field.Type == reflect.TypeFor[Secret]() {
+		if field.Type == reflect.TypeFor[Secret]() || field.Type == reflect.TypeFor[Secrets]() {
 			k.path, k.file, k.isPath = k.path+fileSuffix, true, true
 			s.keys[k.path] = k
 		}

@@ -11,6 +11,18 @@ type Secret string
 
 const redacted = "[redacted]"
 
+// Secrets are several of a kind, the first before the others.
+type Secrets []Secret
+
+// Reveal gives the texts themselves.
+func (s Secrets) Reveal() []string {
+	texts := make([]string, len(s))
+	for i, secret := range s {
+		texts[i] = secret.Reveal()
+	}
+	return texts
+}
+
 // Reveal gives the text itself, for the one who needs it.
 func (s Secret) Reveal() string { return string(s) }
 

@@ -243,6 +243,11 @@ func (v *validation) legacy(c Config) {
 	if (c.Legacy.uses("basic_auth") || c.Legacy.uses("session")) && c.Legacy.Users.DSN == "" && c.Airflow3.Users.Via == Database && c.Airflow3.AuthManager == Simple {
 		v.add("legacy.users.dsn", "is required to prove old passwords: the SQLAlchemy URL of the database that holds Airflow 2's users")
 	}
+	v.sessionValues(c.Legacy.Session)
+	if c.Legacy.uses("session") {
+		v.faults = append(v.faults, SessionFaults(c)...)
+		v.login(c)
+	}
 	v.kerberos(c)
 	v.openid(c)
 	for name, role := range c.Legacy.Roles {
@@ -293,7 +298,7 @@ func (v *validation) modern(c Config) {
 	if c.Modern.Secret == "" {
 		v.add("modern.secret", "is required: Airflow 3's [api_auth] jwt_secret, unless airflow3.config is given and sets it")
 	}
-	if weak := weakness(c.Modern.Secret); weak != "" && !c.Modern.InsecureWeakSecret {
+	if weak := weakness(c.Modern.Secret, "token"); weak != "" && !c.Modern.InsecureWeakSecret {
 		v.add("modern.secret", "%s. Give Airflow 3 and jetbridge a new one, such as `openssl rand -base64 48` prints, or set modern.insecure_weak_secret: true to go on with it", weak)
 	}
 	if c.Modern.Audience == "" {

@@ -22,6 +22,8 @@ func set(field reflect.Value, k key, r raw) error {
 		s, err := asText(r)
 		*p = Secret(s)
 		return err
+	case *Secrets:
+		return assign(p, r, asSecrets)
 	case *int:
 		return assign(p, r, asInt)
 	case *bool:
@@ -74,6 +76,22 @@ func asText(r raw) (string, error) {
 		return "", errors.New("must not hold a NUL")
 	}
 	return r.text, nil
+}
+
+// asSecrets takes one text or a list of them. A variable is one: a secret may have
+// commas.
+func asSecrets(r raw) (Secrets, error) {
+	if r.kind == list {
+		return asList(r, func(r raw) (Secret, error) {
+			s, err := asItem(r)
+			return Secret(s), err
+		})
+	}
+	s, err := asText(r)
+	if err == nil && s == "" {
+		return nil, nil
+	}
+	return Secrets{Secret(s)}, err
 }
 
 func asBool(r raw) (bool, error) {

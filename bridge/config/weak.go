@@ -19,23 +19,25 @@ func published() []string {
 	return []string{
 		"airflow_jwt_secret", "airflow_jwt_secret_lab", "airflow_secret_key", "temporary_key", "change_me", "changeme", "super_secret_key",
 		"your_jwt_secret", "your_jwt_secret_here", "your_jwt_secret_key", "your_secret_key", "your_secret_key_here", "your_secure_secret_key_here",
+		// Of Flask's secret_key: Bitnami's images, the community's chart.
+		"a25mq1fhtuh3mnfrsk5kmeiyvvu2ymn0tgrpytvxv08=", "this is unsafe!",
 		"your_random_string_here", "your_super_secret_key_change_me", "my_secret_jwt_key", "test_secret_key_for_jwt_signing_in_tests",
 	}
 }
 
-// weakness says why whoever knows Airflow could sign tokens with a guess at the
-// secret; empty for a secret that nobody knows.
-func weakness(secret Secret) string {
+// weakness says why whoever knows Airflow could sign what (a token, a cookie) with
+// a guess at the secret; empty for a secret that nobody knows.
+func weakness(secret Secret, what string) string {
 	folded := strings.ToLower(strings.ReplaceAll(secret.Reveal(), "-", "_"))
 	switch {
 	case secret == "":
 		return ""
 	case slices.Contains(published(), folded):
-		return "is published: it stands in a sample configuration, so that everybody can sign tokens with it"
+		return "is published: it stands in a sample configuration, so that everybody can sign a " + what + " with it"
 	case len(secret) < minSecret:
-		return fmt.Sprintf("is shorter than %d bytes: it can be guessed from any token that was signed with it", minSecret)
+		return fmt.Sprintf("is shorter than %d bytes: it can be guessed from any %s that was signed with it", minSecret, what)
 	case distinct(secret.Reveal()) < minDistinct:
-		return fmt.Sprintf("has fewer than %d different bytes: it can be guessed from any token that was signed with it", minDistinct)
+		return fmt.Sprintf("has fewer than %d different bytes: it can be guessed from any %s that was signed with it", minDistinct, what)
 	}
 	return ""
 }

@@ -184,8 +184,6 @@ func (d *document) section(path string, n ast.Node) {
 			if r, ok := d.value(full, v.Value); ok {
 				d.values[full] = r
 			}
-		case notYet()[full] != "":
-			d.fault(at, full, notYet()[full])
 		default:
 			d.fault(at, full, d.schema.suggest(path, name))
 		}

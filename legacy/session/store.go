@@ -15,6 +15,15 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
+// A Store is a [CookieStore] or a [DatabaseStore]: gorilla's, with what an
+// [Authenticator] asks beside it.
+type Store interface {
+	sessions.Store
+	// Login says who logged in, of a cookie's value. Its error is
+	// [legacy.ErrRejected] or [legacy.ErrUnavailable].
+	Login(ctx context.Context, value string) (Login, error)
+}
+
 // defaultLifetime is Airflow's ([webserver] session_lifetime_minutes).
 const defaultLifetime = 43200 * time.Minute
 
