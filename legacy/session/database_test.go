@@ -2,12 +2,15 @@ package session_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +189,66 @@ func TestReadOnly(t *testing.T) {
 			return tx.QueryRow(ctx, "SELECT count(*) FROM "+w.db.Table("session")).Scan(&n)
 		}); n != 0 || err != nil {
 			t.Errorf("%d rows are left of what failed: %v", n, err)
+		}
+	})
+}
+
+// TestGrants: the accounts that MIGRATION.md makes can read sessions, and no more
+// of them.
+func TestGrants(t *testing.T) {
+	guide, err := os.ReadFile("../../MIGRATION.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	each(t, func(t *testing.T, w *world) {
+		pattern, account, end := `(?m)^GRANT SELECT [^;]* ON session TO jetbridge;`, "jb_"+strings.ToLower(rand.Text()), ""
+		switch w.db.Dialect() {
+		case airflowdb.SQLite:
+			return // which knows no accounts
+		case airflowdb.PostgreSQL:
+			w.exec(t, "CREATE ROLE "+account+" LOGIN PASSWORD 'change me'")
+			end = "DROP OWNED BY " + account + "; DROP ROLE " + account
+		default:
+			pattern = `(?m)^GRANT SELECT [^;]* ON airflow.session TO jetbridge@'10.0.0.7';`
+			w.exec(t, "CREATE USER "+account+"@localhost IDENTIFIED BY 'change me'")
+			end = "DROP USER " + account + "@localhost"
+		}
+		t.Cleanup(func() {
+			for statement := range strings.SplitSeq(end, "; ") {
+				if err := w.made.Exec(context.Background(), statement); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		granted := regexp.MustCompile(pattern).FindAllString(string(guide), -1)
+		if len(granted) != 1 {
+			t.Fatalf("MIGRATION.md grants %q", granted)
+		}
+		at, err := url.Parse(w.made.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.exec(t, strings.NewReplacer("jetbridge@'10.0.0.7'", account+"@localhost", "jetbridge", account, "airflow.", strings.Trim(at.Path, "/")+".", ";", "").Replace(granted[0]))
+		at.User = url.UserPassword(account, "change me")
+		db, err := airflowdb.Open(airflowdb.Config{URL: at.String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		value := save(t, w.rows(t), loggedIn(1)).Value
+		s := w.rows(t, func(c *session.DatabaseConfig) { c.DB = db })
+		if login, err := s.Login(t.Context(), value); err != nil || login.UserID != 1 {
+			t.Errorf("%+v, %v", login, err)
+		}
+		if n, err := s.Count(t.Context()); n != 1 || err != nil {
+			t.Errorf("%d sessions, %v", n, err)
+		}
+		err = db.Read(t.Context(), func(ctx context.Context, tx airflowdb.Tx) error {
+			var n int
+			return tx.QueryRow(ctx, "SELECT max(id) FROM "+db.Table("session")).Scan(&n)
+		})
+		if err == nil {
+			t.Error("the account reads what was not granted")
 		}
 	})
 }

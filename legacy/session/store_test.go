@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/airflowdb"
 	"github.com/jetbridge/jetbridge/legacy/fab"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
+	"github.com/jetbridge/jetbridge/legacy/legacytest"
 	"github.com/jetbridge/jetbridge/legacy/session"
 )
 
@@ -72,19 +72,12 @@ func sqlite(t testing.TB) *world {
 
 // each runs f against the databases in which Airflow may keep sessions.
 func each(t *testing.T, f func(t *testing.T, w *world)) {
-	server := func(t *testing.T, name string) string {
-		url := os.Getenv(name)
-		if url == "" {
-			t.Fatal(name + " names no server: run `make test`, or testdata/postgres/with-postgres.sh testdata/mariadb/with-mariadb.sh go test …")
-		}
-		return url
-	}
 	t.Run("sqlite", func(t *testing.T) { f(t, sqlite(t)) })
 	t.Run("postgresql", func(t *testing.T) {
-		f(t, newWorld(t, fabtest.Config{Postgres: server(t, "JETBRIDGE_TEST_POSTGRES")}))
+		f(t, newWorld(t, fabtest.Config{Postgres: legacytest.Server(t, "JETBRIDGE_TEST_POSTGRES")}))
 	})
 	t.Run("mariadb", func(t *testing.T) {
-		f(t, newWorld(t, fabtest.Config{MySQL: server(t, "JETBRIDGE_TEST_MYSQL")}))
+		f(t, newWorld(t, fabtest.Config{MySQL: legacytest.Server(t, "JETBRIDGE_TEST_MYSQL")}))
 	})
 }
 
