@@ -40,9 +40,10 @@ func mysqlConfig(loc location, timeout time.Duration, writable bool) (*mysql.Con
 	cfg.ConnectionAttributes = "program_name:jetbridge"
 	cfg.Logger = &mysql.NopLogger{} // every error is returned too
 	// Whatever the server is configured for: Airflow's time zone; transactions that
-	// are read-only by default unless somebody may write, since MariaDB lets CREATE TABLE end one that is so
-	// by its own word alone; and an end of statements whose client is gone. MariaDB
-	// and MySQL have their own variables, and their own comments to name them in.
+	// are read-only by default unless somebody may write, since MariaDB lets CREATE
+	// TABLE end one that is so by its own word alone; and an end of statements whose
+	// client is gone. MariaDB and MySQL have their own variables, and their own
+	// comments to name them in.
 	limit, readOnly := max(timeout.Milliseconds(), 1), 1
 	if writable {
 		readOnly = 0

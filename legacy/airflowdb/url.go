@@ -118,7 +118,8 @@ func unquote(s string) (string, error) {
 }
 
 // sqliteName gives the name under which SQLite opens loc's file, for reading
-// unless it shall be writable, and its path. The name never says immutable: Airflow writes to the file meanwhile.
+// unless it shall be writable, and its path. The name never says immutable:
+// Airflow writes to the file meanwhile.
 func sqliteName(loc location, dir string, writable bool) (dsn, path string, err error) {
 	switch {
 	case loc.user != "" || loc.password != "" || loc.host != "" || loc.port != "":

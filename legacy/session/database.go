@@ -302,11 +302,14 @@ func (s *DatabaseStore) write(ctx context.Context, made *sessions.Session, v Val
 		return fmt.Errorf("session: a row of %d bytes is longer than %d, or its id than %d", len(data), maxText, maxID)
 	}
 	expiry := s.cfg.Now().Add(s.cfg.Lifetime)
+	// In one statement: MySQL has two that delete what is not there, and insert
+	// then, wait for each other.
+	replace := " ON CONFLICT (session_id) DO UPDATE SET data = excluded.data, expiry = excluded.expiry"
+	if s.cfg.DB.Dialect() == airflowdb.MySQL {
+		replace = " ON DUPLICATE KEY UPDATE data = VALUES(data), expiry = VALUES(expiry)"
+	}
 	return s.cfg.DB.Write(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
-		if err := s.delete(ctx, tx, made.ID); err != nil {
-			return err
-		}
-		return tx.Exec(ctx, "INSERT INTO "+s.table()+" (session_id, data, expiry) VALUES (?, ?, "+s.time()+")", made.ID, data, naive(expiry))
+		return tx.Exec(ctx, "INSERT INTO "+s.table()+" (session_id, data, expiry) VALUES (?, ?, "+s.time()+")"+replace, made.ID, data, naive(expiry))
 	})
 }
 

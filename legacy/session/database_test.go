@@ -12,6 +12,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -189,6 +190,31 @@ func TestReadOnly(t *testing.T) {
 			return tx.QueryRow(ctx, "SELECT count(*) FROM "+w.db.Table("session")).Scan(&n)
 		}); n != 0 || err != nil {
 			t.Errorf("%d rows are left of what failed: %v", n, err)
+		}
+	})
+}
+
+// TestManyLogins: sessions that begin at one time do not stand in each other's way.
+func TestManyLogins(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		s := w.rows(t)
+		var all sync.WaitGroup
+		for range 24 {
+			all.Go(func() {
+				made, err := s.New(request(""), "session")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				made.Values["_user_id"], made.ID = int64(1), ""
+				if err := s.Save(request(""), httptest.NewRecorder(), made); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n, err := s.Count(t.Context()); n != 24 || err != nil {
+			t.Errorf("%d sessions, %v", n, err)
 		}
 	})
 }
