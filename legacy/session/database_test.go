@@ -219,44 +219,53 @@ func TestManyLogins(t *testing.T) {
 	})
 }
 
-// TestGrants: the accounts that MIGRATION.md makes can read sessions, and no more
-// of them.
+// TestGrants: the accounts that MIGRATION.md makes can read sessions and no more of
+// them, and write them once they are granted that too.
 func TestGrants(t *testing.T) {
-	guide, err := os.ReadFile("../../MIGRATION.md")
+	text, err := os.ReadFile("../../MIGRATION.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	each(t, func(t *testing.T, w *world) {
-		pattern, account, end := `(?m)^GRANT SELECT [^;]* ON session TO jetbridge;`, "jb_"+strings.ToLower(rand.Text()), ""
+		account := "jb_" + strings.ToLower(rand.Text())
+		at, err := url.Parse(w.made.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at.User = url.UserPassword(account, "change me")
+		schema := strings.Trim(at.Path, "/")
+		var lines *regexp.Regexp
+		var end []string
 		switch w.db.Dialect() {
 		case airflowdb.SQLite:
 			return // which knows no accounts
 		case airflowdb.PostgreSQL:
+			lines = regexp.MustCompile(`(?m)^GRANT [^;]* ON (?:session|SEQUENCE session_id_seq) TO jetbridge;`)
 			w.exec(t, "CREATE ROLE "+account+" LOGIN PASSWORD 'change me'")
-			end = "DROP OWNED BY " + account + "; DROP ROLE " + account
+			end = []string{"DROP OWNED BY " + account, "DROP ROLE " + account}
 		default:
-			pattern = `(?m)^GRANT SELECT [^;]* ON airflow.session TO jetbridge@'10.0.0.7';`
+			lines = regexp.MustCompile(`(?m)^GRANT [^;]* ON airflow.session TO jetbridge@'10.0.0.7';`)
 			w.exec(t, "CREATE USER "+account+"@localhost IDENTIFIED BY 'change me'")
-			end = "DROP USER " + account + "@localhost"
+			end = []string{"DROP USER " + account + "@localhost"}
 		}
 		t.Cleanup(func() {
-			for statement := range strings.SplitSeq(end, "; ") {
+			for _, statement := range end {
 				if err := w.made.Exec(context.Background(), statement); err != nil {
 					t.Error(err)
 				}
 			}
 		})
-		granted := regexp.MustCompile(pattern).FindAllString(string(guide), -1)
-		if len(granted) != 1 {
+		granted := lines.FindAllString(string(text), -1)
+		if len(granted) < 2 {
 			t.Fatalf("MIGRATION.md grants %q", granted)
 		}
-		at, err := url.Parse(w.made.URL)
-		if err != nil {
-			t.Fatal(err)
+		grant := func(statements ...string) {
+			for _, s := range statements {
+				w.exec(t, strings.NewReplacer("jetbridge@'10.0.0.7'", account+"@localhost", "jetbridge", account, "airflow.", schema+".", ";", "").Replace(s))
+			}
 		}
-		w.exec(t, strings.NewReplacer("jetbridge@'10.0.0.7'", account+"@localhost", "jetbridge", account, "airflow.", strings.Trim(at.Path, "/")+".", ";", "").Replace(granted[0]))
-		at.User = url.UserPassword(account, "change me")
-		db, err := airflowdb.Open(airflowdb.Config{URL: at.String()})
+		grant(granted[0])
+		db, err := airflowdb.Open(airflowdb.Config{URL: at.String(), Writable: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,6 +284,23 @@ func TestGrants(t *testing.T) {
 		})
 		if err == nil {
 			t.Error("the account reads what was not granted")
+		}
+		begin := func(id string, age int) error {
+			made, err := s.New(request(""), "session")
+			if err != nil {
+				t.Fatal(err)
+			}
+			made.Values["_user_id"], made.ID, made.Options.MaxAge = int64(1), id, age
+			return s.Save(request(""), httptest.NewRecorder(), made)
+		}
+		if begin("one", 0) == nil {
+			t.Error("the account writes what was not granted")
+		}
+		grant(granted[1:]...)
+		for _, age := range []int{0, 3600, -1} { // begun, changed, ended
+			if err := begin("one", age); err != nil {
+				t.Errorf("%d: %v", age, err)
+			}
 		}
 	})
 }
