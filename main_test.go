@@ -52,6 +52,7 @@ var imports = []struct {
 	{"bridge/apiv1", []string{"bridge/record", "bridge/problem"}, "Airflow 2's answers, made of the upstream's"},
 	{"bridge/verify", []string{"bridge", "bridge/record", "bridge/problem", "bridge/route"}, "carries a decision out"},
 	{"bridge/tokenapi", []string{"bridge", "bridge/record", "bridge/problem", "bridge/route", "legacy"}, "hands out tokens for what the core identified"},
+	{"bridge/login", []string{"bridge", "bridge/record", "legacy", "legacy/fab", "legacy/session"}, "begins sessions for whom the old database knows"},
 	{"bridge/metrics", []string{"bridge/record"}, "counts records; beside record, or the core would reach Prometheus and what that reaches"},
 	{"bridge/store", []string{"bridge/record"}, "keeps what others record, behind their interfaces"},
 	{"bridge/config", []string{"bridge/airflowcfg"}, "the operator's words, resolved; nobody's Config is known here"},
@@ -80,7 +81,7 @@ var homes = []struct {
 	{"github.com/goccy/go-yaml", []string{"bridge/config"}, "one reader of the configuration"},
 	{"github.com/prometheus", []string{"bridge/metrics"}, "one place counts"},
 	{"github.com/fsnotify/fsnotify", []string{"bridge/cli"}, "only the reload watches files"},
-	{"github.com/hashicorp/golang-lru", []string{"legacy/recheck", "legacy/lockout", "legacy/fab", "legacy/session", "bridge/directory", "modern/gate", "bridge"}, "bounded memories"},
+	{"github.com/hashicorp/golang-lru", []string{"legacy/recheck", "legacy/lockout", "legacy/fab", "legacy/session", "bridge/directory", "modern/gate", "bridge", "bridge/login"}, "bounded memories"},
 }
 
 // reaches are rules on everything that a package reaches, however far.

@@ -14,6 +14,9 @@ const (
 	NeedsProxy        Reason = "needs_proxy"         // /api/v1 asked through /auth/verify
 	CrossOrigin       Reason = "cross_origin"        // an unsafe method from another origin
 	BadRequest        Reason = "bad_request"         // unreadable body or the like
+	FormToken         Reason = "form_token"          // of the login form, not its session's
+	ForeignCookie     Reason = "foreign_cookie"      // in the place of the login page's own
+	RateLimited       Reason = "rate_limited"        // too many posts of the login form
 )
 
 // What was wrong with the credential.

@@ -30,8 +30,8 @@ const (
 // classify gives the class of a path below the base path, and the length of
 // the prefix that decided it.
 func (x *prefixes) classify(method, p string) (Target, int) {
-	if e := endpoint(method, p); e != "" {
-		return Target{Class: Bridge, Endpoint: e, Path: p, Family: p}, len(p)
+	if e := x.endpoint(method, p); e != "" {
+		return Target{Class: Bridge, Endpoint: e, Path: p, Family: strings.TrimSuffix(p, "/")}, len(p)
 	}
 	for _, prefix := range x.modern {
 		if within(p, prefix) {
@@ -43,10 +43,10 @@ func (x *prefixes) classify(method, p string) (Target, int) {
 	return x.fixed(p)
 }
 
-// endpoint names what the bridge answers itself. /auth/verify and /health are
-// the bridge's in every method, so that it says 405 itself; of /auth/token the
-// upstream keeps all but POST.
-func endpoint(method, p string) Endpoint {
+// endpoint names what the bridge answers itself. /auth/verify, /health and the
+// login page are the bridge's in every method, so that it says 405 itself; of
+// /auth/token the upstream keeps all but POST.
+func (x *prefixes) endpoint(method, p string) Endpoint {
 	switch p {
 	case "/auth/token":
 		if method == http.MethodPost {
@@ -60,6 +60,14 @@ func endpoint(method, p string) Endpoint {
 		return Verify
 	case "/health":
 		return Health
+	case "/login/", "/login":
+		if x.login {
+			return Login
+		}
+	case "/logout/", "/logout":
+		if x.login {
+			return Logout
+		}
 	}
 	return ""
 }
@@ -138,7 +146,7 @@ func (x *prefixes) family(p string, prefix int, other string) string {
 func Families() []string {
 	return append(slices.Sorted(maps.Keys(apiFamilies())),
 		"/api/v1/other", "/api/v2/other", "/api/other", "/auth", "/auth/fab/v1", "/auth/token", "/auth/token/cli", "/auth/verify",
-		"/edge_worker", "/execution", "/health", "/ui", "bad", "docs", "page", "static")
+		"/edge_worker", "/execution", "/health", "/login", "/logout", "/ui", "bad", "docs", "page", "static")
 }
 
 // apiFamilies lists the resources of Airflow's public APIs: 3.3's

@@ -58,11 +58,12 @@ func FuzzMatch(f *testing.F) {
 		"/api/v2/dags", "/api/v2/version", "/API/v2/dags", "//api/v2/dags", "/api%2Fv2/dags", "/air/api/v2/dags/a%2Fb", "/ui/config",
 		"/x/%2e%2e/api/v2/dags", "/%61pi/v2/dags%0a", "/air%2Fui/config", "/auth/fab/v1/users", "/auth/token", "/execution/x", "/%252e%252e/ui",
 		"/air/air/api/v2/dags", "/static/A%20b.js", "/api/v2/monitor%2Fhealth", "/%", "/x;y/..;/z", "/air", "/AIR/ui/x",
+		"/login/", "/air/logout", "/%6cogin", "/LOGIN/", "/login%2Fapi",
 	} {
 		f.Add(p, uint64(0x5555))
 	}
 	const base = "/air"
-	tab, err := route.New(route.Config{BasePath: base})
+	tab, err := route.New(route.Config{BasePath: base, Login: true})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -31,6 +31,8 @@ const (
 	TokenCLI Endpoint = "token_cli" // POST /auth/token/cli
 	Verify   Endpoint = "verify"    // GET /auth/verify
 	Health   Endpoint = "health"    // /health
+	Login    Endpoint = "login"     // /login/, where [Config.Login] says so
+	Logout   Endpoint = "logout"    // /logout/, likewise
 )
 
 // A Target is a path as it was matched.

@@ -24,6 +24,9 @@ type Config struct {
 	// alone counts. They are taken by whole segments: "/plugin" is not
 	// "/plugins". None by default.
 	Modern []string
+	// Login makes /login/ and /logout/ the bridge's own, with and without their
+	// final slash. Else they are pages like any other.
+	Login bool
 }
 
 // A Table matches paths. It is safe for concurrent use.
@@ -38,6 +41,7 @@ type prefixes struct {
 	bases    []string
 	modern   []string        // each with its final slash
 	families map[string]bool // "/api/v2/dags" and the like
+	login    bool
 }
 
 // New makes the table of one configuration.
@@ -45,6 +49,7 @@ func New(cfg Config) (*Table, error) {
 	var t Table
 	t.exact.families = apiFamilies()
 	t.folded.families = t.exact.families
+	t.exact.login, t.folded.login = cfg.Login, cfg.Login
 	for _, base := range []string{cfg.BasePath, cfg.LegacyBasePath} {
 		clean, err := cleanPrefix(base)
 		if err != nil {

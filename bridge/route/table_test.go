@@ -137,6 +137,32 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+// The login page is the bridge's where that is switched on, and a page of Airflow
+// 3's elsewhere. Its almost-spellings are nobody's.
+func TestLogin(t *testing.T) {
+	on, off := table(t, route.Config{BasePath: "/airflow", LegacyBasePath: "/old", Login: true}), table(t, route.Config{BasePath: "/airflow"})
+	for path, want := range map[string]route.Endpoint{
+		"/login/": route.Login, "/login": route.Login, "/airflow/login/": route.Login, "/old/login/": route.Login, "/%6cogin/": route.Login,
+		"/logout/": route.Logout, "/airflow/logout": route.Logout,
+		"/login/google": "", "/login/x/": "", "/loginx": "", "/auth/login/": "",
+	} {
+		for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
+			got, err := on.Match(method, path)
+			if err != nil || got.Endpoint != want || (got.Class == route.Bridge) != (want != "") || !slices.Contains(route.Families(), got.Family) {
+				t.Errorf("%s %s: %+v, %v, want %q", method, path, got, err, want)
+			}
+			if got, err := off.Match(method, path); err != nil || got.Class != route.Public {
+				t.Errorf("%s %s, switched off: %+v, %v", method, path, got, err)
+			}
+		}
+	}
+	for _, path := range []string{"/Login/", "//login/", "/login%2F", "/airflow//login", "/LOGOUT/"} {
+		if got, err := on.Match("GET", path); !errors.Is(err, route.ErrBadPath) {
+			t.Errorf("%s: %+v, %v", path, got, err)
+		}
+	}
+}
+
 func TestBadPaths(t *testing.T) {
 	tab := table(t, route.Config{BasePath: "/airflow", Modern: []string{"/Reports"}})
 	for _, p := range []string{

@@ -136,18 +136,37 @@ func (u *Users) Lookup(ctx context.Context, name string) (legacy.User, error) {
 // row's, and its roles are the user's in this database. It implements
 // [legacy.PasswordVerifier].
 func (u *Users) VerifyPassword(ctx context.Context, username, password string) (legacy.Principal, error) {
-	if u.hasher == nil {
-		return legacy.Principal{}, errors.New("fab: no hasher to verify a password with")
-	}
-	if err := checkName(username); err != nil {
+	r, err := u.verify(ctx, username, password)
+	if err != nil {
 		return legacy.Principal{}, err
 	}
+	return r.principal(), nil
+}
+
+// VerifyAccount is VerifyPassword for who begins a session: it gives the row whose
+// password was compared, so that the fingerprint is that of the very same one.
+func (u *Users) VerifyAccount(ctx context.Context, username, password string) (Account, error) {
+	r, err := u.verify(ctx, username, password)
+	if err != nil {
+		return Account{}, err
+	}
+	return r.account(), nil
+}
+
+// verify gives the row that name and password belong to.
+func (u *Users) verify(ctx context.Context, username, password string) (*row, error) {
+	if u.hasher == nil {
+		return nil, errors.New("fab: no hasher to verify a password with")
+	}
+	if err := checkName(username); err != nil {
+		return nil, err
+	}
 	if password == "" || len(password) > maxPassword || !utf8.ValidString(password) {
-		return legacy.Principal{}, legacy.Rejected(legacy.MalformedCredential, nil)
+		return nil, legacy.Rejected(legacy.MalformedCredential, nil)
 	}
 	r, err := u.find(ctx, username)
 	if err != nil && !errors.Is(err, legacy.ErrRejected) {
-		return legacy.Principal{}, err
+		return nil, err
 	}
 	a := u.attempt(ctx, username, r, err)
 	if err == nil {
@@ -160,9 +179,9 @@ func (u *Users) VerifyPassword(ctx context.Context, username, password string) (
 		err = u.waste(ctx, a.stranger(), password, legacy.Rejected(legacy.TooManyFailures, nil))
 	}
 	if err != nil {
-		return legacy.Principal{}, err
+		return nil, err
 	}
-	return r.principal(), nil
+	return r, nil
 }
 
 // waste gives the refusal once it has cost and counted what a wrong password does,
@@ -219,13 +238,16 @@ func (u *Users) Account(ctx context.Context, id int64) (Account, error) {
 	if id < 1 || id > math.MaxInt32 { // ids are INTEGER
 		return Account{}, legacy.Rejected(legacy.UnknownUser, nil)
 	}
-	key := idKey(id)
-	r, err := u.rows.Get(ctx, key, func(ctx context.Context) (*row, error) { return u.readID(ctx, id) })
+	r, err := u.rows.Get(ctx, idKey(strconv.FormatInt(id, 10)), func(ctx context.Context) (*row, error) { return u.readID(ctx, id) })
 	if err != nil {
 		return Account{}, err
 	}
-	sum := sha256.Sum256([]byte(key + r.password)) // Werkzeug's salts of 16 letters cannot be guessed
-	return Account{User: r.user, Password: hex.EncodeToString(sum[:12]), Read: r.read}, nil
+	return r.account(), nil
+}
+
+func (r *row) account() Account {
+	sum := sha256.Sum256([]byte(idKey(r.user.ID) + r.password)) // Werkzeug's salts of 16 letters cannot be guessed
+	return Account{User: r.user, Password: hex.EncodeToString(sum[:12]), Read: r.read}
 }
 
 // checkName refuses what no row can be called, before anybody is asked.
@@ -270,7 +292,7 @@ func addressKey(address string) string { return "\x00" + address }
 func ownerKey(address string) string { return "\x00\x00" + address }
 
 // idKey is none of them: an address has no NUL.
-func idKey(id int64) string { return "\x00\x00\x00" + strconv.FormatInt(id, 10) }
+func idKey(id string) string { return "\x00\x00\x00" + id }
 
 func isUnknown(err error) bool { return hasReason(err, legacy.UnknownUser) }
 

@@ -417,3 +417,27 @@ func TestAccount(t *testing.T) {
 		}
 	})
 }
+
+// TestVerifyAccount: the fingerprint is that of the password which was compared, not
+// of what somebody else has read since.
+func TestVerifyAccount(t *testing.T) {
+	db := newDatabase(t, fabtest.Config{SQLite: filepath.Join(t.TempDir(), "airflow.db")}, people...)
+	users := newUsers(t, db, fab.Config{})
+	id := people[0].ID
+	one, err := users.VerifyAccount(t.Context(), "ALICE", "secret")
+	same, accountErr := users.Account(t.Context(), id)
+	if err != nil || accountErr != nil || !cmp.Equal(one.User, same.User) || one.Password != same.Password || one.Password == "" {
+		t.Fatalf("%+v, %v; by id %+v, %v", one, err, same, accountErr)
+	}
+	if got, err := users.VerifyAccount(t.Context(), "alice", "wrong"); reason(err) != legacy.WrongPassword || !cmp.Equal(got, fab.Account{}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := db.Exec(t.Context(), "UPDATE ab_user SET password = $1 WHERE id = $2", fabtest.HashOfOther, id); err != nil {
+		t.Fatal(err)
+	}
+	old, err := users.VerifyAccount(t.Context(), "alice", "secret") // the row is remembered
+	fresh, accountErr := newUsers(t, db, fab.Config{}).Account(t.Context(), id)
+	if err != nil || accountErr != nil || old.Password != one.Password || fresh.Password == one.Password {
+		t.Errorf("%+v, %v; in the database %+v, %v", old, err, fresh, accountErr)
+	}
+}

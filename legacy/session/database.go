@@ -182,6 +182,56 @@ func (s *DatabaseStore) Count(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
+// ErrFormat says that Airflow 2 could not read the sessions that begin here.
+var ErrFormat = errors.New("session: Airflow 2 keeps its rows in JSON, as from 2.11.1 on, and reads no pickled ones")
+
+// TryWrite finds out whether the table can be written to, as a login would, and
+// whether Airflow 2 would read what is written: [ErrFormat]. It leaves nothing there.
+func (s *DatabaseStore) TryWrite(ctx context.Context) error {
+	newer, err := s.holdsJSON(ctx)
+	switch {
+	case err != nil:
+		return err
+	case newer && !s.cfg.JSON:
+		return ErrFormat
+	}
+	done := errors.New("tried")
+	err = s.cfg.DB.Write(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
+		id := newID()
+		if err := s.upsert(ctx, tx, id, nil, s.cfg.Now()); err != nil {
+			return err
+		}
+		if err := s.delete(ctx, tx, id); err != nil {
+			return err
+		}
+		return done // which undoes it
+	})
+	if errors.Is(err, done) {
+		return nil
+	}
+	return err
+}
+
+// holdsJSON says whether one of the newest rows is in tagged JSON.
+func (s *DatabaseStore) holdsJSON(ctx context.Context) (found bool, err error) {
+	err = s.cfg.DB.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT data FROM "+s.table()+" WHERE data IS NOT NULL AND expiry IS NOT NULL ORDER BY expiry DESC LIMIT 64")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var raw sql.RawBytes
+			if err := rows.Scan(&raw); err != nil {
+				return err
+			}
+			found = found || len(raw) > 0 && raw[0] == '{'
+		}
+		return rows.Err()
+	})
+	return found, err
+}
+
 // idOf gives the id that we or Airflow 2 signed.
 func (s *DatabaseStore) idOf(value string) (string, error) {
 	if len(value) > maxCookie {
@@ -302,15 +352,19 @@ func (s *DatabaseStore) write(ctx context.Context, made *sessions.Session, v Val
 		return fmt.Errorf("session: a row of %d bytes is longer than %d, or its id than %d", len(data), maxText, maxID)
 	}
 	expiry := s.cfg.Now().Add(s.cfg.Lifetime)
-	// In one statement: MySQL has two that delete what is not there, and insert
-	// then, wait for each other.
+	return s.cfg.DB.Write(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
+		return s.upsert(ctx, tx, made.ID, data, expiry)
+	})
+}
+
+// upsert writes a row in one statement: MySQL has two that delete what is not
+// there, and insert then, wait for each other.
+func (s *DatabaseStore) upsert(ctx context.Context, tx airflowdb.Tx, id string, data []byte, expiry time.Time) error {
 	replace := " ON CONFLICT (session_id) DO UPDATE SET data = excluded.data, expiry = excluded.expiry"
 	if s.cfg.DB.Dialect() == airflowdb.MySQL {
 		replace = " ON DUPLICATE KEY UPDATE data = VALUES(data), expiry = VALUES(expiry)"
 	}
-	return s.cfg.DB.Write(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
-		return tx.Exec(ctx, "INSERT INTO "+s.table()+" (session_id, data, expiry) VALUES (?, ?, "+s.time()+")"+replace, made.ID, data, naive(expiry))
-	})
+	return tx.Exec(ctx, "INSERT INTO "+s.table()+" (session_id, data, expiry) VALUES (?, ?, "+s.time()+")"+replace, id, data, naive(expiry))
 }
 
 func (s *DatabaseStore) delete(ctx context.Context, tx airflowdb.Tx, id string) error {

@@ -293,10 +293,17 @@ func TestGrants(t *testing.T) {
 			made.Values["_user_id"], made.ID, made.Options.MaxAge = int64(1), id, age
 			return s.Save(request(""), httptest.NewRecorder(), made)
 		}
-		if begin("one", 0) == nil {
+		if begin("one", 0) == nil || s.TryWrite(t.Context()) == nil {
 			t.Error("the account writes what was not granted")
 		}
 		grant(granted[1:]...)
+		before, countErr := s.Count(t.Context())
+		if err := s.TryWrite(t.Context()); err != nil || countErr != nil {
+			t.Error(err, countErr)
+		}
+		if after, err := s.Count(t.Context()); after != before || err != nil {
+			t.Errorf("after trying, %d sessions instead of %d, %v", after, before, err)
+		}
 		for _, age := range []int{0, 3600, -1} { // begun, changed, ended
 			if err := begin("one", age); err != nil {
 				t.Errorf("%d: %v", age, err)
