@@ -90,7 +90,7 @@ func (p *Program) check(ctx context.Context, cfg *config.Config, path string, as
 		findings = append(findings, finding{Part: "configuration", OK: true, Detail: "warning: " + w})
 	}
 	c := &checker{cfg: cfg, path: path, environ: p.Environ, snapshot: s, now: time.Now}
-	for _, ask := range []func(context.Context) []finding{c.tls, c.store, c.airflow2, c.databases, c.sessions, c.kerberos, c.openid, c.lockout, c.upstream, c.token} {
+	for _, ask := range []func(context.Context) []finding{c.tls, c.store, c.airflow2, c.databases, c.sessions, c.login, c.kerberos, c.openid, c.lockout, c.upstream, c.token} {
 		limited, cancel := context.WithTimeout(ctx, checkTimeout)
 		findings = append(findings, ask(limited)...)
 		cancel()

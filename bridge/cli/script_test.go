@@ -271,7 +271,7 @@ func start(ts *testscript.TestScript, args ...string) *process {
 	p.cmd.Args[0] = "jetbridge" // by which testscript's main knows what to be
 	p.cmd.Path = filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "jetbridge")
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__LISTEN", "JETBRIDGE__LEGACY__OPENID__ISSUERS", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__AIRFLOW3__USERS__DSN", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "JETBRIDGE__LISTEN", "JETBRIDGE__LEGACY__OPENID__ISSUERS", "JETBRIDGE__AIRFLOW2__URL", "JETBRIDGE__AIRFLOW3__URL", "JETBRIDGE__AIRFLOW3__USERS__DSN", "JETBRIDGE__MODERN__SECRET", "JETBRIDGE__MIGRATION__MODE", "JETBRIDGE__LEGACY__SESSION__BACKEND"} {
 		if value := ts.Getenv(name); value != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+value)
 		}

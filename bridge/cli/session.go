@@ -43,7 +43,7 @@ func keepingOf(cfg *config.Config, users *fab.Users) keeping {
 		k.dsn, k.schema, k.files = from.DSN.Reveal(), from.Schema, digestOf(airflowdb.Files(from.DSN.Reveal()))
 		k.recheck, k.grace, k.json = from.Recheck, from.OutageGrace, writesJSON(cfg.Airflow2.Version)
 		// The one thing that writes into Airflow 2's database.
-		k.writable = s.Login && cfg.Migration.Mode == config.Dual
+		k.writable = hasLogin(cfg)
 	}
 	return k
 }

@@ -58,7 +58,7 @@ func (a *assembler) snapshot(cfg *config.Config) (s *snapshot, err error) {
 	if err = a.parts(t, s); err != nil {
 		return nil, err
 	}
-	s.handler, err = a.handler(s)
+	s.handler, err = a.handler(t, s)
 	return s, err
 }
 
@@ -161,7 +161,7 @@ func (a *assembler) transport(t *taker, to connection) (*proxy.Transport, error)
 
 func (a *assembler) core(t *taker, s *snapshot) (*bridge.Core, error) {
 	cfg := s.cfg
-	routes, err := route.New(route.Config{BasePath: cfg.BasePath, LegacyBasePath: cfg.LegacyBasePath, Modern: cfg.Routes.Modern})
+	routes, err := route.New(route.Config{BasePath: cfg.BasePath, LegacyBasePath: cfg.LegacyBasePath, Modern: cfg.Routes.Modern, Login: hasLogin(cfg)})
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func cors3(c config.CORS) bridge.CORS {
 	return out
 }
 
-func (a *assembler) handler(s *snapshot) (http.Handler, error) {
+func (a *assembler) handler(t *taker, s *snapshot) (http.Handler, error) {
 	cfg := s.cfg
 	forward, err := proxy.New(proxy.Config{
 		Upstream: cfg.Airflow3.URL, Transport: s.transport, MintAgain: s.core.MintAgain, Version: cfg.Airflow2.Version, Now: a.now,
@@ -227,7 +227,7 @@ func (a *assembler) handler(s *snapshot) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := a.own(s, forward)
+	own, err := a.own(t, s, forward)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (a *assembler) handler(s *snapshot) (http.Handler, error) {
 }
 
 // own is what the bridge answers itself, behind accept, scrub and route.
-func (a *assembler) own(s *snapshot, forward http.Handler) (http.Handler, error) {
+func (a *assembler) own(t *taker, s *snapshot, forward http.Handler) (http.Handler, error) {
 	cfg := s.cfg
 	tokens, err := tokenapi.New(tokenapi.Config{
 		Core: s.core, Upstream: forward, Lifetime: cfg.TokenAPI.Lifetime, CLILifetime: cfg.TokenAPI.CLILifetime,
@@ -250,16 +250,20 @@ func (a *assembler) own(s *snapshot, forward http.Handler) (http.Handler, error)
 	if err != nil {
 		return nil, err
 	}
+	routes, err := a.login(t, s)
+	if err != nil {
+		return nil, err
+	}
 	health := apiv1.Health(s.transport, cfg.Airflow3.URL.String()+cfg.BasePath+"/api/v2/monitor/health")
 	return server.NewEngine(server.EngineConfig{
-		Routes: []server.Route{
+		Routes: append(routes, []server.Route{
 			{Method: http.MethodPost, Path: "/auth/token", Handler: tokens},
 			{Method: http.MethodPost, Path: "/auth/token/cli", Handler: tokens},
 			{Method: http.MethodGet, Path: "/auth/verify", Handler: verifier},
 			{Method: http.MethodHead, Path: "/auth/verify", Handler: verifier},
 			{Method: http.MethodGet, Path: "/health", Handler: health},
 			{Method: http.MethodHead, Path: "/health", Handler: health},
-		},
+		}...),
 		NotFound:    refusing(http.StatusNotFound, record.BadRequest, "There is nothing here."),
 		WrongMethod: refusing(http.StatusMethodNotAllowed, record.BadRequest, "Method Not Allowed"),
 		Fault:       refusing(http.StatusInternalServerError, record.Fault, "The request could not be answered."),

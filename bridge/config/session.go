@@ -115,9 +115,6 @@ func (c *Config) deriveSession() {
 			c.warn("legacy.session.insecure_weak_secret_key: a key %s", weak)
 		}
 	}
-	if s.Login {
-		c.warn("legacy.session.login: the login page is not built in yet: nothing answers there")
-	}
 }
 
 // sessionValues looks at what must be well whether sessions are used or not.
@@ -179,9 +176,29 @@ func (v *validation) foreignCookies(c Config) {
 	}
 }
 
-// login refuses a login page whose sessions would be rows in Airflow 3's database.
+// fabCookie is the name of the cookie that Airflow 3's FAB gives a browser.
+const fabCookie = "session"
+
+// login refuses a login page whose sessions would be rows in Airflow 3's database,
+// or whose cookies would take the place of Airflow 3's: only its key tells those.
 func (v *validation) login(c Config) {
-	if s := c.Legacy.Session; s.Login && s.Backend == Database && c.Migration.Mode != JWTOnly && c.oneDatabase() {
+	s := c.Legacy.Session
+	if !s.Login || c.Migration.Mode == JWTOnly {
+		return
+	}
+	if !c.Legacy.FromAirflow && !c.Legacy.uses("session") {
+		v.add("legacy.session.login", "needs session in legacy.auth_backends: what a login gives is a session")
+	}
+	if s.Backend == Database && c.oneDatabase() {
 		v.add("legacy.session.login", "would write into Airflow 3's database, which is that of legacy.users: set backend: securecookie, or keep Airflow 2's database and name it in legacy.users.dsn")
+	}
+	if c.Airflow3.AuthManager != FAB || s.CookieName != fabCookie {
+		return
+	}
+	switch {
+	case c.Airflow3.SecretKey == "":
+		v.add("airflow3.secret_key", "is required beside legacy.session.login, unless airflow3.config sets it: its FAB sets a cookie named session, which a login must not overwrite. Or give legacy.session.cookie_name another name")
+	case slices.Contains(s.SecretKeys, c.Airflow3.SecretKey):
+		v.add("legacy.session.login", "would overwrite the cookie of Airflow 3's FAB, which has the same name and is signed with the same key. Give legacy.session.cookie_name another name, or Airflow 3 a new [api] secret_key while legacy.session.secret_key keeps the old one")
 	}
 }

@@ -26,6 +26,17 @@ func sessionCases(file func(string) string) map[string]func(*Config) {
 			c.Legacy.Session.SecretKeys, c.Legacy.Session.InsecureWeakSecretKey = Secrets{"temporary_key"}, true
 			c.Warnings = []string{"legacy.session.insecure_weak_secret_key: a key is published: it stands in a sample configuration, so that everybody can sign a cookie with it"}
 		},
+		"session-login": func(c *Config) {
+			c.Airflow3.Users.DSN, c.Legacy.Users.DSN = "postgresql://db/airflow3", "postgresql://db/airflow2"
+			c.Legacy.AuthBackends = []string{"session"}
+			c.Legacy.Session.SecretKeys, c.Legacy.Session.Login, c.Legacy.Session.CookieName = Secrets{"a key of Airflow 2's"}, true, "airflow2"
+		},
+		"session-login-scripts": func(c *Config) {
+			c.Airflow3.Users.DSN, c.Legacy.Users.DSN = "postgresql://db/airflow3", "postgresql://db/airflow2"
+			c.Airflow3.SecretKey = "a key of Airflow 3's"
+			c.Legacy.AuthBackends = []string{"session"}
+			c.Legacy.Session.SecretKeys, c.Legacy.Session.Login = Secrets{"a key of Airflow 2's"}, true
+		},
 		"session-in-place": func(c *Config) {
 			c.Airflow3.ConfigFile, c.Files = file("airflow3-in-place.cfg"), []string{file("airflow3-in-place.cfg")}
 			c.Airflow3.SecretKey = "a key that was Airflow 2's"

@@ -246,8 +246,8 @@ func (v *validation) legacy(c Config) {
 	v.sessionValues(c.Legacy.Session)
 	if c.Legacy.uses("session") {
 		v.faults = append(v.faults, SessionFaults(c)...)
-		v.login(c)
 	}
+	v.login(c)
 	v.kerberos(c)
 	v.openid(c)
 	for name, role := range c.Legacy.Roles {

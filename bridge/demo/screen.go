@@ -29,6 +29,11 @@ Users are admin, op and viewer, each with its name as the password. Paste:
   TOKEN=$(curl -s -u op:op -X POST URL/auth/token | cut -d'"' -f4)
   curl -H "Authorization: Bearer $TOKEN" URL/api/v2/dags
 
+  # log in the Airflow 2 way: the form, its token, the cookie. Or open URL/login/
+  FORM=$(curl -s -c jar URL/login/ | sed -n 's/.*name="csrf_token".*value="\([^"]*\)".*/\1/p' | head -n 1)
+  curl -s -b jar -c jar -d username=viewer -d password=viewer -d csrf_token=$FORM URL/login/
+  curl -b jar URL/api/v2/dags
+
   # who is this? for gateways and other services
   curl -i -u viewer:viewer URL/auth/verify
 

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/jetbridge/jetbridge/bridge/config"
+	"github.com/jetbridge/jetbridge/bridge/login"
+	"github.com/jetbridge/jetbridge/bridge/server"
+	"github.com/jetbridge/jetbridge/legacy/session"
+)
+
+// hasLogin says whether Airflow 2's login page is the bridge's to answer. Where no
+// session counts it would give people a cookie that lets nobody in.
+func hasLogin(cfg *config.Config) bool {
+	return cfg.Legacy.Session.Login && cfg.Migration.Mode == config.Dual
+}
+
+// limits are the settings of the login page's rate limit, which has none.
+type limits struct{}
+
+// login makes the routes of the login page; none where there is no such page.
+func (a *assembler) login(t *taker, s *snapshot) ([]server.Route, error) {
+	if !hasLogin(s.cfg) {
+		return nil, nil
+	}
+	found := s.identity.sessions
+	if found == nil {
+		return nil, errors.New("legacy.session.login: the backend session is not spoken, and a login gives nothing else")
+	}
+	logins, err := session.NewLogins(session.LoginsConfig{
+		Store: found.store, SecretKeys: s.cfg.Legacy.Session.SecretKeys.Reveal(), CookieName: s.cfg.Legacy.Session.CookieName, Now: a.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// What it has counted outlives a reload.
+	limit, err := take(t, limits{}, func() (*login.Limit, func(), error) {
+		l, err := login.NewLimit(a.now)
+		return l, nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	page, err := login.New(login.Config{
+		Core: s.core, Accounts: s.identity.old, Logins: logins, Sessions: found.authenticator, Limit: limit, BasePath: s.cfg.BasePath,
+	})
+	if err != nil {
+		return nil, err
+	}
+	routes := []server.Route{
+		{Method: http.MethodHead, Path: "/login/", Handler: page}, // a HEAD must end no session
+		{Method: http.MethodHead, Path: "/login", Handler: page},
+	}
+	for _, path := range []string{"/login/", "/login", "/logout/", "/logout"} {
+		routes = append(routes, server.Route{Method: http.MethodGet, Path: path, Handler: page}, server.Route{Method: http.MethodPost, Path: path, Handler: page})
+	}
+	return routes, nil
+}
+
+// login says whether the login page can keep its sessions.
+func (c *checker) login(ctx context.Context) []finding {
+	found := c.snapshot.identity.sessions
+	if !hasLogin(c.cfg) || found == nil {
+		return nil
+	}
+	f := finding{Part: "login", OK: true, Detail: "at " + c.cfg.BasePath + "/login/, sessions are signed cookies"}
+	if found.rows != nil {
+		f.Detail = "at " + c.cfg.BasePath + "/login/, sessions can be written into the table session of legacy.users.dsn"
+		if err := found.rows.TryWrite(ctx); err != nil {
+			f.OK, f.Detail = false, "legacy.users.dsn: "+err.Error()
+			f.Todo = "a login writes into the table session, and into nothing else: GRANT SELECT, INSERT, UPDATE, DELETE ON session, and USAGE ON SEQUENCE session_id_seq where that is PostgreSQL"
+			if errors.Is(err, session.ErrFormat) {
+				f.Todo = "set airflow2.version to the release that runs"
+			}
+		}
+	}
+	findings := []finding{f}
+	if s := c.cfg.Legacy.Session; c.cfg.Airflow3.AuthManager == config.FAB && s.CookieName == "session" {
+		findings = append(findings, finding{Part: "login", OK: true, Detail: "Airflow 3's own login page sets a cookie named session too, which takes the place of this page's in a browser. " +
+			"Scripts do not mind; for people set legacy.session.cookie_name"})
+	}
+	return findings
+}
