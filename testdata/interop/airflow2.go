@@ -11,6 +11,8 @@ import (
 type Airflow2Config struct {
 	// Backends is [api] auth_backends; empty: basic_auth of the FAB provider, to which Airflow appends session.
 	Backends string
+	// SessionBackend is [webserver] session_backend; empty: database.
+	SessionBackend string
 	// Extra are further lines of airflow.cfg, sections included.
 	Extra string
 }
@@ -33,6 +35,9 @@ func (a *Airflow) writeConfig2(cfg Airflow2Config) error {
 	if cfg.Backends == "" {
 		cfg.Backends = FabBasic
 	}
+	if cfg.SessionBackend == "" {
+		cfg.SessionBackend = "database"
+	}
 	text := fmt.Sprintf(`[core]
 dags_folder = %s
 load_examples = False
@@ -46,7 +51,7 @@ auth_backends = %s
 
 [webserver]
 secret_key = %s
-session_backend = database
+session_backend = %s
 expose_config = True
 
 [logging]
@@ -55,7 +60,7 @@ logging_level = WARNING
 [usage_data_collection]
 enabled = False
 
-%s`, a.install.Dags(), a.Database, cfg.Backends, a.Secret, cfg.Extra)
+%s`, a.install.Dags(), a.Database, cfg.Backends, a.Secret, cfg.SessionBackend, cfg.Extra)
 	return os.WriteFile(a.Config, []byte(text), 0o600)
 }
 

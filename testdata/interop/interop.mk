@@ -5,7 +5,7 @@
 .PHONY: interop test-browser demo-airflow interop-lock
 
 interop: ## Every story against real Airflows, 3.3.2 with both managers and 2.11.0, browser included; AIRFLOW=3.1.8 for another
-	@echo "real Airflows are installed (the first time: two minutes or more) and started; three minutes for all their stories"
+	@echo "real Airflows are installed (the first time: two minutes or more) and started; four minutes for all their stories"
 	@cd testdata/interop && AIRFLOW=$(AIRFLOW) ../run-tests.sh -count=1 -timeout 20m $(if $(AIRFLOW),-skip '^TestDemo') ./...
 
 test-browser: ## Only the browser's stories: log in, stay logged in, log out
