@@ -71,6 +71,8 @@ type Airflow struct {
 	Home, Config, Database string
 	// Secret is Airflow 3's [api_auth] jwt_secret, or Airflow 2's [webserver] secret_key.
 	Secret string
+	// Env are further variables of its processes, as in [exec.Cmd]. To be set before they start.
+	Env []string
 
 	address   string
 	install   *Installation
@@ -177,6 +179,7 @@ func (a *Airflow) StartTasks(ctx context.Context) error {
 
 func (a *Airflow) run(ctx context.Context, args ...string) (*Process, error) {
 	cmd := a.install.command(a.Home, a.Config, args...)
+	cmd.Env = append(cmd.Env, a.Env...)
 	p, err := Start(ctx, "airflow "+args[0], filepath.Join(a.Home, args[0]+".log"), cmd)
 	if err == nil {
 		a.processes = append(a.processes, p)

@@ -2,6 +2,8 @@
 # Installs what `make interop` needs and prints where it is.
 #
 #   install.sh airflow RELEASE   a virtual environment with that Airflow, from airflow-RELEASE.lock; prints its folder
+#   install.sh google            what Airflow 2's backend for Google's ID tokens needs beside an Airflow 2, from
+#                                google.lock; prints a folder for PYTHONPATH
 #   install.sh chromium          a Chromium; prints its path
 #   install.sh lock [RELEASE...] makes the lock files again (only to move to another release, or to add one)
 #   install.sh uv ARGUMENT...    runs the installer that uv.lock pins, for ../kerberos/install.sh
@@ -38,6 +40,10 @@ inputs() {
 	*) echo apache-airflow-providers-fab ;;
 	esac
 }
+
+# Of the provider's 68 requirements the backend imports google-auth, whose own are the others here, and what Airflow has
+# itself. It is the provider that Airflow 2.11.0's constraints name.
+google_inputs() { printf '%s\n' apache-airflow-providers-google==15.1.0 google-auth 'cachetools<6' pyasn1 pyasn1-modules rsa; }
 
 say() { echo "interop: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -102,6 +108,17 @@ install_airflow() {
 	echo "$dir"
 }
 
+install_google() {
+	dir=$cache/google-$(key "$here/google.lock")
+	if [ ! -e "$dir/complete" ]; then
+		say "installing Airflow 2's Google provider into $dir (9 MB)"
+		rm -rf "$dir"
+		uv pip install --quiet --python "$(command -v "$(need_python)")" --target "$dir" --no-deps --require-hashes -r "$here/google.lock" >&2
+		touch "$dir/complete"
+	fi
+	echo "$dir"
+}
+
 # locked FUNCTION...: two runs at once wait for each other instead of building the same folder twice.
 locked() {
 	mkdir -p "$cache"
@@ -114,6 +131,9 @@ locked() {
 case ${1:-} in
 airflow)
 	locked install_airflow "${2:?which release?}"
+	;;
+google)
+	locked install_google
 	;;
 chromium)
 	for p in chromium chromium-browser google-chrome; do
@@ -134,6 +154,7 @@ lock)
 	shift
 	if [ $# = 0 ]; then
 		uv $compile uv.in -o uv.lock
+		google_inputs | uv $compile --no-deps --exclude-newer "$(as_of 2.11.0)" - -o google.lock
 		set -- $(releases | cut -d' ' -f1)
 	fi
 	for release; do
@@ -142,6 +163,6 @@ lock)
 	done
 	;;
 *)
-	die "usage: install.sh airflow RELEASE | chromium | lock [RELEASE...] | uv ARGUMENT..."
+	die "usage: install.sh airflow RELEASE | google | chromium | lock [RELEASE...] | uv ARGUMENT..."
 	;;
 esac

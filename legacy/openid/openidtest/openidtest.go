@@ -9,9 +9,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
+	_ "crypto/sha256" // the hashes of the algorithms
+	_ "crypto/sha512"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"math/big"
@@ -183,7 +186,8 @@ func (i *Issuer) Token(changes map[string]any) string {
 }
 
 // Sign signs a text with header members that replace the usual ones; nil takes
-// one out. The algorithm is what alg says: RS256, or ES256 for the other key.
+// one out. The algorithm is what alg says: RS384, RS512, ES256 for the other key,
+// and RS256 for everything else.
 func (i *Issuer) Sign(header map[string]any, text []byte) string {
 	i.mu.Lock()
 	key, curve, id := i.key, i.curve, i.id
@@ -202,18 +206,48 @@ func (i *Issuer) Sign(header map[string]any, text []byte) string {
 		i.t.Fatal(err)
 	}
 	input := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(text)
-	sum := sha256.Sum256([]byte(input))
+	hash := crypto.SHA256
+	switch h["alg"] {
+	case "RS384":
+		hash = crypto.SHA384
+	case "RS512":
+		hash = crypto.SHA512
+	}
+	digest := hash.New()
+	digest.Write([]byte(input))
+	sum := digest.Sum(nil)
 	var signature []byte
 	if h["alg"] == "ES256" {
-		r, s, err := ecdsa.Sign(rand.Reader, curve, sum[:])
+		r, s, err := ecdsa.Sign(rand.Reader, curve, sum)
 		if err != nil {
 			i.t.Fatal(err)
 		}
 		signature = append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
-	} else if signature, err = rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:]); err != nil {
+	} else if signature, err = rsa.SignPKCS1v15(rand.Reader, key, hash, sum); err != nil {
 		i.t.Fatal(err)
 	}
 	return input + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// Certificates are both keys in the form in which google-auth for Python reads
+// Google's: a certificate by each kid.
+func (i *Issuer) Certificates() []byte {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
+	set := map[string]string{}
+	for id, public := range map[string]any{i.id: &i.key.PublicKey, i.id + "-ec": &i.curve.PublicKey} {
+		der, err := x509.CreateCertificate(rand.Reader, template, template, public, i.key)
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		set[id] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
+	document, err := json.Marshal(set)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return document
 }
 
 // PublicKey is the RSA key's, for those who would use it as a secret.
