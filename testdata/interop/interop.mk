@@ -1,8 +1,8 @@
-# Real Airflows in the loop. The tests are a module of their own, so that what they need (a browser's protocol) never
+# Real Airflows in the loop. The tests are a module of their own, so that what they need (a browser's protocol, an OpenID provider) never
 # becomes a dependency of jetbridge. With AIRFLOW=3.1.8 or the like the demo is not compared: its stand-in imitates the
 # usual release alone.
 
-.PHONY: interop test-browser demo-airflow interop-lock
+.PHONY: interop test-browser test-openid demo-airflow interop-lock
 
 interop: ## Every story against real Airflows, 3.3.2 with both managers and 2.11.0, browser included; AIRFLOW=3.1.8 for another
 	@echo "real Airflows are installed (the first time: two minutes or more) and started; four minutes for all their stories"
@@ -10,6 +10,10 @@ interop: ## Every story against real Airflows, 3.3.2 with both managers and 2.11
 
 test-browser: ## Only the browser's stories: log in, stay logged in, log out
 	@cd testdata/interop && ../run-tests.sh -count=1 -timeout 20m -run '^TestBrowser' ./...
+
+test-openid: ## OpenID: the judge's own tests, a real provider in front of a real Airflow 3, and Airflow 2's google_openid
+	@testdata/run-tests.sh -race -count=1 ./legacy/openid/...
+	@cd testdata/interop && ../run-tests.sh -count=1 -timeout 20m -run '^Test(Provider|Google)' ./...
 
 demo-airflow: ## jetbridge in front of a real Airflow 3 with two Dags, until Ctrl-C
 	cd testdata/interop && go run ./demo
