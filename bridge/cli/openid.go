@@ -71,14 +71,32 @@ func (a *assembler) issuerFailed(issuer string, err error) {
 	a.log.Info("the keys of an OpenID issuer can be fetched again", "issuer", issuer)
 }
 
-// openid says how it stands with each issuer's keys.
+// issuersFailing says of each issuer whose keys cannot be fetched what that
+// means. It asks nobody.
+func (id *identity) issuersFailing() []string {
+	if id.idTokens == nil {
+		return nil
+	}
+	var lines []string
+	for _, s := range id.idTokens.States() {
+		switch {
+		case s.Err != nil && s.Keys == 0:
+			lines = append(lines, fmt.Sprintf("openid %s: no keys, its tokens are answered with 503: %s", s.Issuer, oneLine(s.Err.Error())))
+		case s.Err != nil:
+			lines = append(lines, fmt.Sprintf("openid %s: %d keys, fetched %v ago, go on for a day: %s", s.Issuer, s.Keys, s.Age.Round(time.Second), oneLine(s.Err.Error())))
+		}
+	}
+	return lines
+}
+
+// openid asks each issuer for its keys, and says how it stands with them.
 func (c *checker) openid(ctx context.Context) []finding {
 	found := c.snapshot.identity.idTokens
 	if found == nil {
 		return nil
 	}
 	var all []finding
-	for _, s := range found.States(ctx) {
+	for _, s := range found.Ask(ctx) {
 		f := finding{Part: "openid", OK: s.Err == nil && s.Keys > 0, Detail: fmt.Sprintf("%s: %d keys", s.Issuer, s.Keys)}
 		if !f.OK {
 			f.Detail = s.Issuer + ": no keys"

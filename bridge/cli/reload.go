@@ -195,7 +195,7 @@ func (r *reloader) reload(why string) bool {
 		a.log.Warn("changed, but in force only after a restart", "key", key)
 	}
 	r.server.SetHandler(a.metrics.InFlight(s.handler), s.release)
-	a.inForce.Store(s.identity.guard)
+	a.inForce.Store(&s.identity)
 	r.cfg, r.seen, r.failed = cfg, seen, ""
 	more := r.follow()
 	a.metrics.Loaded()

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,7 +54,7 @@ import (
 //	                           the answer on stdout, its head first
 //	until STATUS METHOD PATH [...]
 //	                           the same request until its answer has that status
-//	issuer                     an OpenID issuer, $ISSUER
+//	issuer [down]              an OpenID issuer, $ISSUER; one that answers 503
 //	idtoken NAME [CLAIM=VALUE...]
 //	                           a token of the issuer's, good for ten minutes
 //	port NAME                  a free port of the loopback address
@@ -442,6 +443,7 @@ func (t tb) Cleanup(f func())  { t.Defer(f) }
 func issuerCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s := storyOf(ts)
 	s.issuer = openidtest.New(tb{ts})
+	s.issuer.SetDown(slices.Equal(args, []string{"down"}))
 	ts.Setenv("ISSUER", s.issuer.URL)
 	ts.Setenv("JETBRIDGE__LEGACY__OPENID__ISSUERS", s.issuer.URL+" "+openidtest.Audience)
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/store"
 	"github.com/jetbridge/jetbridge/legacy/fab"
 	"github.com/jetbridge/jetbridge/legacy/kerberos"
-	"github.com/jetbridge/jetbridge/legacy/lockout"
 )
 
 func (p *Program) serveCommand() *cobra.Command {
@@ -104,8 +103,8 @@ type assembler struct {
 	log     *slog.Logger
 	level   *slog.LevelVar // of log; nil where it stays
 	now     func() time.Time
-	serving bool                          // else it is asked once, and keeps nothing fresh in the background
-	inForce atomic.Pointer[lockout.Guard] // the guard of the snapshot in force, for the metrics
+	serving bool                     // else it is asked once, and keeps nothing fresh in the background
+	inForce atomic.Pointer[identity] // of the snapshot in force, for metrics and readiness
 }
 
 // assembler makes one for a command that asks, and serves nobody.
@@ -140,8 +139,9 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 		Families:   route.Families(),
 		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: a.hasher.Running, HashesWaiting: a.hasher.Waiting,
 		Replays:         a.replays.Len,
-		LockedAccounts:  func() int { return a.inForce.Load().LockedAccounts() },
-		LockedAddresses: func() int { return a.inForce.Load().LockedAddresses() },
+		LockedAccounts:  func() int { return a.identified().guard.LockedAccounts() },
+		LockedAddresses: func() int { return a.identified().guard.LockedAddresses() },
+		IssuersFailing:  func() int { return len(a.identified().issuersFailing()) },
 	})
 	a.sink = record.Fanout{lines, a.metrics, kept}
 	pacing, end := context.WithCancel(ctx)
@@ -149,6 +149,15 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	go paceGC(pacing, p.Environ)
 	err = a.run(ctx, p, cfg, with)
 	return failed(errors.Join(err, lines.Close(), kept.Close()))
+}
+
+// identified is who is asked about users by the configuration in force; nobody
+// before the first one.
+func (a *assembler) identified() *identity {
+	if id := a.inForce.Load(); id != nil {
+		return id
+	}
+	return &identity{}
 }
 
 // openTLS reads the certificate that cfg names, if any: once, for the listener
@@ -173,13 +182,13 @@ func (a *assembler) run(ctx context.Context, p *Program, cfg *config.Config, wit
 		return err
 	}
 	a.warn(first)
-	a.inForce.Store(first.identity.guard)
+	a.inForce.Store(&first.identity)
 	a.metrics.Loaded()
 	srv, err := server.New(server.Config{
 		Public:  server.Listen{Addr: cfg.Listen, Listener: with.public, Pair: a.pair},
 		Side:    server.Listen{Addr: cfg.Metrics.Listen, Listener: with.side},
 		Handler: a.metrics.InFlight(first.handler), Release: first.release,
-		Metrics: a.metrics.Handler(), Log: a.log,
+		Metrics: a.metrics.Handler(), Notes: func() []string { return a.identified().issuersFailing() }, Log: a.log,
 		ReadHeaderTimeout: cfg.Server.ReadHeaderTimeout, MaxHeaderBytes: cfg.Server.MaxHeaderBytes, IdleTimeout: cfg.Server.IdleTimeout,
 		StallTimeout: cfg.Server.StallTimeout, MinBodyRate: cfg.Server.MinBodyRate, DrainDelay: cfg.Server.DrainDelay, DrainTimeout: cfg.Server.DrainTimeout,
 	})

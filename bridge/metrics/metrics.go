@@ -26,6 +26,7 @@ type Config struct {
 	// LockedAccounts and LockedAddresses had too many failures.
 	LockedAccounts, LockedAddresses func() int
 	Replays                         func() int // Kerberos authenticators that are remembered
+	IssuersFailing                  func() int // OpenID issuers whose keys could not be fetched
 }
 
 // Metrics counts for Prometheus. Every label's values are a closed set: what is
@@ -110,6 +111,7 @@ func (m *Metrics) elsewhere(cfg Config) {
 	gauge("jetbridge_locked_accounts", "Accounts of which too many attempts have failed.", cfg.LockedAccounts)
 	gauge("jetbridge_locked_addresses", "Addresses from which too many attempts have failed.", cfg.LockedAddresses)
 	gauge("jetbridge_kerberos_replays", "Kerberos authenticators that are remembered, so that none counts twice.", cfg.Replays)
+	gauge("jetbridge_openid_issuers_failing", "OpenID issuers whose keys could not be fetched when that was last tried.", cfg.IssuersFailing)
 }
 
 // Record implements [record.Sink].

@@ -1,11 +1,14 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // sideHandler answers on the side listener: /healthz while the process lives,
 // /readyz until the drain begins, /metrics. Readiness asks nobody else: without
 // the database clients with tokens still come through, and what all replicas
-// lack is not mended by taking them all out.
+// lack is not mended by taking them all out. What is known to be missing it says.
 func (s *Server) sideHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
@@ -21,7 +24,11 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 		say(w, http.StatusServiceUnavailable, "draining")
 		return
 	}
-	say(w, http.StatusOK, "ready")
+	text := "ready"
+	if s.cfg.Notes != nil {
+		text = strings.Join(append([]string{text}, s.cfg.Notes()...), "\n")
+	}
+	say(w, http.StatusOK, text)
 }
 
 func say(w http.ResponseWriter, status int, text string) {

@@ -39,6 +39,10 @@ type Config struct {
 	// [Server.SetHandler]. Handler is required, Release may be nil.
 	Handler http.Handler
 	Release func()
+	// Notes are lines that /readyz adds to its answer, such as what is missing
+	// that does not keep this process from being ready. Asked each time, by many
+	// at once. Nil: none.
+	Notes func() []string
 	// Metrics answers /metrics on the side listener; nil for 404.
 	Metrics http.Handler
 	// Log takes the errors of connections (handshakes, panics). Required.

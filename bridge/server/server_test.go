@@ -82,7 +82,7 @@ func says(text string) http.Handler {
 }
 
 func TestSide(t *testing.T) {
-	r := run(t, server.Config{Handler: says("public"), Metrics: says("metrics")})
+	r := run(t, server.Config{Handler: says("public"), Metrics: says("metrics"), Notes: func() []string { return []string{"a part is missing"} }})
 	tests := []struct {
 		url    string
 		status int
@@ -90,7 +90,7 @@ func TestSide(t *testing.T) {
 	}{
 		{r.url + "/healthz", 200, "public"},
 		{r.side + "/healthz", 200, "ok\n"},
-		{r.side + "/readyz", 200, "ready\n"},
+		{r.side + "/readyz", 200, "ready\na part is missing\n"},
 		{r.side + "/metrics", 200, "metrics"},
 		{r.side + "/", 404, "404 page not found\n"},
 	}

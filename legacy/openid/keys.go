@@ -25,7 +25,7 @@ const (
 	maxKeys      = 64
 	maxKeyID     = 128 // bytes of a kid, ours and theirs
 	fetchTimeout = 10 * time.Second
-	refreshEvery = time.Hour
+	refreshEvery = 30 * time.Minute
 	// retryAfter is how soon an issuer that failed, or a kid that nobody knows,
 	// makes us ask again: tokens must not be able to make us ask more often.
 	retryAfter = 30 * time.Second
@@ -129,14 +129,18 @@ func (s *keySet) refresh(ctx context.Context) error {
 	}
 }
 
-// state says how the last fetch went and how old the keys are.
+// state says how the last fetch went, how many keys count, and how old they are.
 func (s *keySet) state() (keys int, age time.Duration, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.good.IsZero() {
 		return 0, 0, s.err
 	}
-	return len(s.keys), s.now().Sub(s.good), s.err
+	age = s.now().Sub(s.good)
+	if !s.fixed && age > s.keep {
+		return 0, age, s.err
+	}
+	return len(s.keys), age, s.err
 }
 
 // fetch asks the issuer where its keys are, if nobody said, and for the keys.

@@ -24,6 +24,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -89,7 +90,7 @@ type Config struct {
 	// environment, and its own time limits.
 	Client *http.Client
 	// Failed is told when an issuer's keys cannot be fetched, and when they can
-	// again (nil error). Nil: nobody is.
+	// again (nil error), by several issuers at once. Nil: nobody is.
 	Failed func(issuer string, err error)
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -189,55 +190,67 @@ func (a *Authenticator) add(cfg Issuer) error {
 	return nil
 }
 
-// Run fetches keys now and then until ctx ends, so that no client waits for it.
+// Run fetches keys now and then until ctx ends, so that no client waits for it,
+// nor one issuer's for another's.
 func (a *Authenticator) Run(ctx context.Context) {
-	failing := map[string]bool{}
-	for {
-		next := refreshEvery / 2
-		for name, i := range a.issuers {
-			if i.keys.fixed || name != i.URL {
-				continue
-			}
+	a.each(func(i *issuer) {
+		for failing := false; ; {
 			err := i.keys.refresh(ctx)
 			if ctx.Err() != nil {
 				return
 			}
-			if err != nil {
+			if (err != nil) != failing && a.cfg.Failed != nil {
+				a.cfg.Failed(i.URL, err)
+			}
+			failing = err != nil
+			next := refreshEvery
+			if failing {
 				next = retryAfter
 			}
-			if (err != nil) != failing[name] && a.cfg.Failed != nil {
-				a.cfg.Failed(name, err)
+			select {
+			case <-time.After(next):
+			case <-ctx.Done():
+				return
 			}
-			failing[name] = err != nil
 		}
-		select {
-		case <-time.After(next):
-		case <-ctx.Done():
-			return
+	})
+}
+
+// each does something for all issuers at once that are asked for keys, and waits.
+func (a *Authenticator) each(do func(*issuer)) {
+	var all sync.WaitGroup
+	for _, cfg := range a.cfg.Issuers {
+		if i := a.issuers[cfg.URL]; !i.keys.fixed {
+			all.Go(func() { do(i) })
 		}
 	}
+	all.Wait()
 }
 
 // A State is how it stands with an issuer's keys, for people.
 type State struct {
 	Issuer string
-	Keys   int
+	// Keys are those that count; 0 also when they were fetched too long ago.
+	Keys int
 	// Age is how long ago they were fetched; without meaning for none.
 	Age time.Duration
 	// Err is why the last fetch failed; nil when it did not.
 	Err error
 }
 
-// States asks each issuer for its keys, unless that was done a moment ago, and
-// says how it went, in the order in which they were configured.
-func (a *Authenticator) States(ctx context.Context) []State {
+// Ask asks each issuer for its keys, unless that was done a moment ago, and says
+// how it went, as [Authenticator.States] does.
+func (a *Authenticator) Ask(ctx context.Context) []State {
+	a.each(func(i *issuer) { _ = i.keys.refresh(ctx) }) // its state tells
+	return a.States()
+}
+
+// States says how it stands with each issuer, in the order in which they were
+// configured. It asks nobody.
+func (a *Authenticator) States() []State {
 	states := make([]State, 0, len(a.cfg.Issuers))
 	for _, cfg := range a.cfg.Issuers {
-		keys := a.issuers[cfg.URL].keys
-		if !keys.fixed {
-			_ = keys.refresh(ctx) // state tells
-		}
-		n, age, err := keys.state()
+		n, age, err := a.issuers[cfg.URL].keys.state()
 		states = append(states, State{Issuer: cfg.URL, Keys: n, Age: age, Err: err})
 	}
 	return states

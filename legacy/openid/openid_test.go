@@ -330,7 +330,15 @@ func TestOutage(t *testing.T) {
 	if err := judge(i.Token(long)); !errors.Is(err, legacy.ErrUnavailable) {
 		t.Errorf("keys that are too old: %v", err)
 	}
-	if states := a.States(t.Context()); len(states) != 1 || states[0].Err == nil || states[0].Keys != 2 {
+	if states := a.States(); len(states) != 1 || states[0].Err == nil || states[0].Keys != 0 || states[0].Age != 25*time.Hour {
+		t.Errorf("states %+v", states)
+	}
+	i.SetDown(false)
+	clock.add(time.Minute)
+	if states := a.States(); states[0].Err == nil {
+		t.Errorf("states %+v without asking", states)
+	}
+	if states := a.Ask(t.Context()); states[0].Err != nil || states[0].Keys != 2 || states[0].Age != 0 {
 		t.Errorf("states %+v", states)
 	}
 }

@@ -1,6 +1,6 @@
-# Real Airflows in the loop. The tests are a module of their own, so that what they need (a browser's protocol, an OpenID provider) never
-# becomes a dependency of jetbridge. With AIRFLOW=3.1.8 or the like the demo is not compared: its stand-in imitates the
-# usual release alone.
+# Real Airflows in the loop. The tests are a module of their own, so that what they need (a browser's protocol, an OpenID
+# provider) never becomes a dependency of jetbridge. With AIRFLOW=3.1.8 or the like the demo is not compared: its stand-in
+# imitates the usual release alone.
 
 .PHONY: interop test-browser test-openid demo-airflow interop-lock
 

@@ -147,7 +147,7 @@ func TestProviderOutage(t *testing.T) {
 	j.want(t, "a key that may be new", second, providersUnknown)
 	j.clock.Advance(23 * time.Hour)
 	j.want(t, "a key known for longer than a day", first, providersUnknown)
-	if states := j.States(t.Context()); len(states) != 1 || states[0].Err == nil {
+	if states := j.States(); len(states) != 1 || states[0].Err == nil {
 		t.Errorf("states %+v", states)
 	}
 
