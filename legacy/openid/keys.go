@@ -286,6 +286,19 @@ func appendKey(keys []verificationKey, k verificationKey) []verificationKey {
 	return append(keys, k)
 }
 
+// provesWho says whether tokens of a type say who their holder is: ID tokens, and
+// access tokens, which are all that a service account may get. An issuer signs
+// others with the same keys for the same audience, such as logout tokens (RFC 8725
+// sections 3.11 and 3.12).
+func provesWho(typ any) bool {
+	name, _ := typ.(string)
+	switch strings.TrimPrefix(strings.ToLower(name), "application/") {
+	case "jwt", "at+jwt":
+		return true
+	}
+	return false
+}
+
 // A signature is one token's, being verified: go-oidc's KeySet, which keeps
 // apart that the keys are not known (its caller would see text).
 type signature struct {
@@ -304,6 +317,9 @@ func (s *signature) VerifySignature(ctx context.Context, compact string) ([]byte
 	header := signed.Signatures[0].Header
 	if len(header.KeyID) > maxKeyID {
 		return nil, errors.New("a kid that is too long")
+	}
+	if typ, there := header.ExtraHeaders[jose.HeaderType]; there && !provesWho(typ) {
+		return nil, errors.New("a token of another type")
 	}
 	keys, err := s.keys.find(ctx, header.KeyID)
 	if err != nil {

@@ -13,6 +13,7 @@ func googleDifferences() map[string]disagreement {
 		"exp as text", "iat null", "ES256 under the kid of the RSA key", "RS256 under the kid of the EC key", "signed by a stranger without a kid")
 	list(disagreement{"in", "out", "a token counts from its nbf on (RFC 7519 section 4.1.5); google-auth does not look at it"}, "nbf in the future")
 	list(disagreement{"in", "out", "what crit names must be understood, or the token does not count (RFC 7515 section 4.1.11)"}, "crit")
+	list(disagreement{"in", "out", "tokens of other types say nothing of who shows them (RFC 8725 section 3.12)"}, "a logout token")
 	list(disagreement{"in", "out", "verified is what says true; for Airflow every text but the empty one, and every number but 0, did"},
 		"email_verified is the text false", "email_verified is a number")
 	list(disagreement{"in", "out", "an address has one domain (C-25)"}, "e-mail of two domains")

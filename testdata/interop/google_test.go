@@ -304,6 +304,7 @@ func (m tokenMaker) strange() []presentation {
 		{"RS256 under the kid of the EC key", m.header("kid", "key-1-ec")},
 		{"nbf in the future", m.with("nbf", m.now+3600)},
 		{"crit", m.header("crit", []string{"exp"})},
+		{"a logout token", m.header("typ", "logout+jwt")},
 		{"email_verified is the text false", m.with("email_verified", "false")},
 		{"email_verified is a number", m.with("email_verified", 1)},
 		{"e-mail of two domains", m.with("email", "frank@elsewhere.example@corp.example")},
