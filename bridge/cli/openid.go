@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // issuers are the settings of a judge of ID tokens.
 type issuers struct {
 	list   string // as fmt writes them: two that are written alike are alike
-	files  string // a digest of the key files: those may change
+	files  string // a digest of the files that they name: those may change
 	leeway time.Duration
 	users  any // where e-mail addresses are looked up
 }
@@ -21,12 +22,12 @@ type issuers struct {
 // openid makes the authenticator of ID tokens. Where requests are served its keys
 // are kept fresh until it is released; no issuer is waited for.
 func (a *assembler) openid(t *taker, cfg *config.Config, id *identity) error {
-	settings := issuers{list: fmt.Sprintf("%#v", cfg.Legacy.OpenID.Issuers), files: digestOf(keyFiles(cfg)), leeway: cfg.Legacy.OpenID.Leeway, users: id.old}
+	settings := issuers{list: fmt.Sprintf("%#v", cfg.Legacy.OpenID.Issuers), files: digestOf(issuerFiles(cfg)), leeway: cfg.Legacy.OpenID.Leeway, users: id.old}
 	found, err := take(t, settings, func() (*openid.Authenticator, func(), error) {
-		c := openid.Config{Leeway: cfg.Legacy.OpenID.Leeway, Now: a.now, Failed: a.issuerFailed}
+		c := openid.Config{Leeway: cfg.Legacy.OpenID.Leeway, Now: a.now, Failed: a.issuerFailed, Proxy: http.ProxyFromEnvironment}
 		for _, i := range cfg.Legacy.OpenID.Issuers {
 			c.Issuers = append(c.Issuers, openid.Issuer{
-				URL: i.Issuer, Audience: i.Audience, Keys: i.Keys, KeyFile: i.KeyFile, Algorithms: i.Algorithms, Name: i.Claim,
+				URL: i.Issuer, Audience: i.Audience, Keys: i.Keys, KeyFile: i.KeyFile, CAFile: i.CAFile, Algorithms: i.Algorithms, Name: i.Claim,
 				Users: i.Users, Require: i.Require, InsecureUnverifiedEmail: i.InsecureUnverifiedEmail,
 			})
 		}
@@ -52,12 +53,14 @@ func (a *assembler) openid(t *taker, cfg *config.Config, id *identity) error {
 	return nil
 }
 
-// keyFiles are the files that hold keys of issuers.
-func keyFiles(cfg *config.Config) []string {
+// issuerFiles are the files that hold keys of issuers, or authorities for them.
+func issuerFiles(cfg *config.Config) []string {
 	var files []string
 	for _, i := range cfg.Legacy.OpenID.Issuers {
-		if i.KeyFile != "" {
-			files = append(files, i.KeyFile)
+		for _, name := range []string{i.KeyFile, i.CAFile} {
+			if name != "" {
+				files = append(files, name)
+			}
 		}
 	}
 	return files
@@ -107,7 +110,7 @@ func (c *checker) openid(ctx context.Context) []finding {
 			if u, err := url.Parse(s.Issuer); err == nil {
 				host = u.Host
 			}
-			f.Todo = "jetbridge must reach " + host + " by https; where it cannot, give keys or key_file for this issuer"
+			f.Todo = "jetbridge must reach " + host + ", through HTTPS_PROXY if that is set, and trust its certificate (ca_file of this issuer); where it cannot, give keys or key_file"
 		}
 		all = append(all, f)
 	}

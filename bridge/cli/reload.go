@@ -66,7 +66,7 @@ func stamp(name string) string {
 
 // authorities are the files that the configuration names and the snapshot reads.
 func authorities(cfg *config.Config) []string {
-	files := append(keyFiles(cfg), cfg.Airflow2.CAFile, cfg.Airflow3.CAFile)
+	files := append(issuerFiles(cfg), cfg.Airflow2.CAFile, cfg.Airflow3.CAFile)
 	for _, dsn := range []config.Secret{cfg.Airflow3.Users.DSN, cfg.Legacy.Users.DSN} {
 		files = append(files, airflowdb.Files(dsn.Reveal())...)
 	}

@@ -183,9 +183,12 @@ func (l *loader) apply() {
 			l.fault(k.path, err.Error())
 		}
 	}
-	for i, issuer := range l.config.Legacy.OpenID.Issuers {
-		if issuer.KeyFile != "" {
-			l.config.Legacy.OpenID.Issuers[i].KeyFile = l.absolute(issuer.KeyFile)
+	for i := range l.config.Legacy.OpenID.Issuers {
+		issuer := &l.config.Legacy.OpenID.Issuers[i]
+		for _, file := range []*string{&issuer.KeyFile, &issuer.CAFile} {
+			if *file != "" {
+				*file = l.absolute(*file)
+			}
 		}
 	}
 	l.config.Airflow3.AuthManager = managerName(l.config.Airflow3.AuthManager)

@@ -27,6 +27,9 @@ type Issuer struct {
 	// Keys is the address of its key set, empty for discovery; KeyFile an
 	// absolute file that holds it instead.
 	Keys, KeyFile string
+	// CAFile is an absolute file with the authorities that its TLS is signed by;
+	// empty for the system's.
+	CAFile string
 	// Algorithms are those that count; nil for RS256 and ES256.
 	Algorithms []string
 	// Claim names the user; empty for email.
@@ -74,6 +77,8 @@ func (i *Issuer) set(name string, r raw) (err error) {
 		i.Keys, err = asText(r)
 	case "key_file":
 		i.KeyFile, err = asText(r)
+	case "ca_file":
+		i.CAFile, err = asText(r)
 	case "algorithms":
 		i.Algorithms, err = asTexts(r)
 	case "claim":
@@ -85,7 +90,7 @@ func (i *Issuer) set(name string, r raw) (err error) {
 	case "insecure_unverified_email":
 		i.InsecureUnverifiedEmail, err = asBool(r)
 	default:
-		err = errors.New("unknown key; here may stand algorithms, audience, claim, insecure_unverified_email, issuer, key_file, keys, require, users")
+		err = errors.New("unknown key; here may stand algorithms, audience, ca_file, claim, insecure_unverified_email, issuer, key_file, keys, require, users")
 	}
 	return err
 }

@@ -109,6 +109,7 @@ func TestResolved(t *testing.T) {
 				},
 				{Issuer: "http://idp.example.com", Audience: []string{"ours"}},
 				{Issuer: "http://127.0.0.1:5556", Audience: []string{"ours"}},
+				{Issuer: "https://kubernetes.default.svc", Audience: []string{"ours"}, CAFile: file("ca.crt"), Claim: "sub"},
 			}}
 			c.Warnings = []string{"legacy.openid.issuers: insecure_unverified_email of https://idp.example.com/realms/data: whoever may write an address there may be anybody",
 				"legacy.openid.issuers: the keys of http://idp.example.com come without TLS: whoever stands between can sign for anybody"}

@@ -18,9 +18,12 @@ package openid
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -55,6 +58,9 @@ type Issuer struct {
 	// Keys is where the key set is, when discovery is not to be asked; KeyFile
 	// names a file that holds it, and nothing is fetched then.
 	Keys, KeyFile string
+	// CAFile names a file with the authorities in PEM form that its TLS is signed
+	// by, such as a cluster's own. Empty: the system's.
+	CAFile string
 	// Algorithms are those that count. Nil: RS256 and ES256.
 	Algorithms []string
 	// Name is the claim that names the user. Empty: "email".
@@ -86,9 +92,12 @@ type Config struct {
 	// Keep is how long keys count after they were fetched while the issuer
 	// cannot be asked. Zero: a day.
 	Keep time.Duration
-	// Client fetches; nil for one that obeys no redirect, no proxy of the
-	// environment, and its own time limits.
+	// Client fetches from issuers without a CAFile; nil for one that obeys no
+	// redirect and its own time limits.
 	Client *http.Client
+	// Proxy names the proxy for an address, for clients that are made here, as
+	// [http.Transport] has it. Nil: none, whatever the environment says.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Failed is told when an issuer's keys cannot be fetched, and when they can
 	// again (nil error), by several issuers at once. Nil: nobody is.
 	Failed func(issuer string, err error)
@@ -124,10 +133,7 @@ func New(cfg Config) (*Authenticator, error) {
 		return nil, errors.New("openid: a negative time")
 	}
 	if cfg.Client == nil {
-		cfg.Client = &http.Client{
-			Transport:     &http.Transport{TLSHandshakeTimeout: fetchTimeout, IdleConnTimeout: time.Minute, MaxIdleConns: 4, ForceAttemptHTTP2: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		cfg.Client = newClient(cfg.Proxy, nil)
 	}
 	a := &Authenticator{cfg: cfg, issuers: map[string]*issuer{}}
 	for _, i := range cfg.Issuers {
@@ -136,6 +142,33 @@ func New(cfg Config) (*Authenticator, error) {
 		}
 	}
 	return a, nil
+}
+
+// newClient makes one that trusts roots; nil for the system's.
+func newClient(proxy func(*http.Request) (*url.URL, error), roots *x509.CertPool) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy: proxy, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout: fetchTimeout, IdleConnTimeout: time.Minute, MaxIdleConns: 4, ForceAttemptHTTP2: true,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (a *Authenticator) clientFor(cfg Issuer) (*http.Client, error) {
+	if cfg.CAFile == "" {
+		return a.cfg.Client, nil
+	}
+	text, err := os.ReadFile(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", cfg.CAFile)
+	}
+	return newClient(a.cfg.Proxy, roots), nil
 }
 
 func (a *Authenticator) add(cfg Issuer) error {
@@ -159,7 +192,11 @@ func (a *Authenticator) add(cfg Issuer) error {
 			return fmt.Errorf("the algorithm %q is none of %s", name, strings.Join(algorithmNames(), ", "))
 		}
 	}
-	keys := &keySet{issuer: cfg.URL, source: cfg.Keys, client: a.cfg.Client, now: a.cfg.Now, keep: a.cfg.Keep}
+	client, err := a.clientFor(cfg)
+	if err != nil {
+		return err
+	}
+	keys := &keySet{issuer: cfg.URL, source: cfg.Keys, client: client, now: a.cfg.Now, keep: a.cfg.Keep}
 	switch {
 	case cfg.Keys != "" && cfg.KeyFile != "":
 		return errors.New("keys from an address and from a file: give one")
