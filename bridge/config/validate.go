@@ -274,6 +274,11 @@ func (v *validation) openid(c Config) {
 	if used && len(c.Legacy.OpenID.Issuers) == 0 {
 		v.add("legacy.openid.issuers", "is required by the backend google_openid: [{issuer: %s, audience: …}]; Airflow 2's own default audience is empty, with which it refuses every token, unless airflow2.config sets [api] google_oauth2_audience", Google)
 	}
+	for _, i := range c.Legacy.OpenID.Issuers {
+		if used && slices.Contains(c.Modern.Issuers(), i.Issuer) {
+			v.add("legacy.openid.issuers", "%q is modern.issuer too: nobody could tell Airflow's tokens from ID tokens", i.Issuer)
+		}
+	}
 	if used && c.Airflow3.Users.Via == Upstream {
 		v.add("airflow3.users.via", "must be database beside the backend google_openid: an ID token cannot be shown to Airflow 3's token API")
 	}
