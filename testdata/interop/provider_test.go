@@ -211,6 +211,14 @@ legacy: {auth_backends: [google_openid], openid: {issuers: [{issuer: %q, audienc
 	if a := send(t, world.fab.URL, request{Method: "GET", Target: "/api/v2/dags", Headers: []string{"Authorization: Bearer " + bought}}); a.Status != http.StatusOK {
 		t.Errorf("a token that it bought, at Airflow itself: %s", a.text())
 	}
+	// Signed by Airflow's secret, it is good for Airflow; it names the provider, whose keys alone may judge it here.
+	both := recipe{Claims: map[string]string{"iss": fmt.Sprintf("%q", p.URL)}}.token(world.fab)
+	if a := send(t, world.fab.URL, request{Method: "GET", Target: "/api/v2/dags", Headers: []string{"Authorization: Bearer " + both}}); a.Status != http.StatusOK {
+		t.Errorf("a token of Airflow's that names the provider, at Airflow itself: %s", a.text())
+	}
+	if a := ask("GET", "/api/v2/dags", both); a.Status != http.StatusUnauthorized {
+		t.Errorf("a token of Airflow's that names the provider: %s", a.text())
+	}
 	check := func() string {
 		out, _ := exec.CommandContext(t.Context(), world.binary, "check", "--config", filepath.Join(world.dir, "provider", "jetbridge.yaml")).CombinedOutput()
 		for line := range strings.Lines(string(out)) {
