@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jetbridge/jetbridge/bridge/config"
+	"github.com/jetbridge/jetbridge/bridge/record"
 	"github.com/jetbridge/jetbridge/legacy/openid"
 )
 
@@ -84,9 +85,9 @@ func (id *identity) issuersFailing() []string {
 	for _, s := range id.idTokens.States() {
 		switch {
 		case s.Err != nil && s.Keys == 0:
-			lines = append(lines, fmt.Sprintf("openid %s: no keys, its tokens are answered with 503: %s", s.Issuer, oneLine(s.Err.Error())))
+			lines = append(lines, fmt.Sprintf("openid %s: no keys, its tokens are answered with 503: %s", s.Issuer, record.Clip(oneLine(s.Err.Error()))))
 		case s.Err != nil:
-			lines = append(lines, fmt.Sprintf("openid %s: %d keys, fetched %v ago, go on for a day: %s", s.Issuer, s.Keys, s.Age.Round(time.Second), oneLine(s.Err.Error())))
+			lines = append(lines, fmt.Sprintf("openid %s: %d keys, fetched %v ago, go on for a day: %s", s.Issuer, s.Keys, s.Age.Round(time.Second), record.Clip(oneLine(s.Err.Error()))))
 		}
 	}
 	return lines
