@@ -1,7 +1,6 @@
 package login
 
 import (
-	"errors"
 	"mime"
 	"net/http"
 
@@ -48,6 +47,9 @@ func (h *Handler) posted(w http.ResponseWriter, r *http.Request, ask bridge.Requ
 // query. A token may be in the headers that Flask-WTF looks at.
 func read(w http.ResponseWriter, r *http.Request) (form, *refusal) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	alone := *r.URL // ParseForm would read the query too, and fail at it
+	alone.RawQuery = ""
+	r.URL = &alone
 	var err error
 	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind {
 	case "application/x-www-form-urlencoded":
@@ -60,8 +62,7 @@ func read(w http.ResponseWriter, r *http.Request) (form, *refusal) {
 		}
 	}
 	if err != nil {
-		large := (*http.MaxBytesError)(nil)
-		return form{}, badBody(err, errors.As(err, &large))
+		return form{}, badBody(err)
 	}
 	f := form{r.PostForm.Get("username"), r.PostForm.Get("password"), r.PostForm.Get("csrf_token")}
 	for _, name := range []string{"X-Csrftoken", "X-Csrf-Token"} {

@@ -75,11 +75,12 @@ func notAForm() *refusal {
 		hint: "Post username, password and csrf_token as application/x-www-form-urlencoded."}
 }
 
-func badBody(err error, large bool) *refusal {
-	if large {
-		return &refusal{status: http.StatusRequestEntityTooLarge, reason: record.BadRequest, cause: err, alert: "The form is larger than any name and password."}
+// badBody does not hand err on, which may quote what was posted.
+func badBody(err error) *refusal {
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return &refusal{status: http.StatusRequestEntityTooLarge, reason: record.BadRequest, alert: "The form is larger than any name and password."}
 	}
-	return &refusal{status: http.StatusBadRequest, reason: record.BadRequest, cause: err, alert: "The form could not be read."}
+	return &refusal{status: http.StatusBadRequest, reason: record.BadRequest, alert: "The form could not be read."}
 }
 
 // seconds is a time to wait as Retry-After has it.

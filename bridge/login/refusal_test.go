@@ -54,6 +54,9 @@ func TestRefusals(t *testing.T) {
 			status: 415, text: "application/x-www-form-urlencoded", reason: record.BadRequest},
 		{name: "no body", headers: []string{"X-CSRFToken", "TOKEN"}, status: 200, text: "Enter your user name", reason: record.BadRequest},
 		{name: "a body beyond the bound", body: good + "&csrf_token=TOKEN&x=" + strings.Repeat("x", 64<<10), status: 413, text: "larger", reason: record.BadRequest},
+		{name: "a broken body of the other kind", body: "--x\r\nsecret wrong-one\r\n\r\n", headers: []string{"Content-Type", "multipart/form-data; boundary=x", "X-CSRFToken", "TOKEN"},
+			status: 400, text: "could not be read", reason: record.BadRequest},
+		{name: "a broken query is nobody's", path: "/login/?%zz", body: good + "&csrf_token=TOKEN", status: 302, location: "/"},
 		{name: "a broken body", body: good + "&%zz&csrf_token=TOKEN", status: 400, text: "could not be read", reason: record.BadRequest},
 
 		{name: "from a page of another site", body: good + "&csrf_token=TOKEN", headers: []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, status: 403, text: "another site", reason: record.CrossOrigin},

@@ -50,9 +50,6 @@ func NewLogins(cfg LoginsConfig) (*Logins, error) {
 	return &Logins{cfg, forms}, nil
 }
 
-// CookieName is the name of the sessions' cookie.
-func (l *Logins) CookieName() string { return l.cfg.CookieName }
-
 // A Visit is one request to the login page, and the session that it came with. It
 // is for one goroutine.
 type Visit struct {
