@@ -55,38 +55,47 @@ func LoadPair(certFile, keyFile string, now func() time.Time, log *slog.Logger) 
 // two before it, for connections outlive a change. It looks at the files as a
 // handshake does, so that the newest is what the next handshake shows.
 func (p *Pair) Certificates() []*x509.Certificate {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.look()
-	return p.shown
+	_, shown := p.latest()
+	return shown
 }
 
 // certificate is for [tls.Config.GetCertificate].
 func (p *Pair) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.look()
-	return p.current, nil
+	current, _ := p.latest()
+	return current, nil
 }
 
-// look reads the files again if they changed. Into what does not fit: the
-// certificate stays as it was, and the log says so once.
-func (p *Pair) look() {
+// latest gives what is in force once the files have been looked at. The log is told
+// after the lock: however slow it is, it holds up the one handshake that saw the
+// change, and no other.
+func (p *Pair) latest() (current *tls.Certificate, shown []*x509.Certificate) {
+	p.mu.Lock()
+	changed, err := p.look()
+	current, shown = p.current, p.shown
+	p.mu.Unlock()
+	switch {
+	case err != nil:
+		p.log.Error("the new certificate was refused, the old one stays in force", "file", p.certFile, "err", err)
+	case changed:
+		p.log.Info("the certificate was changed", "file", p.certFile)
+	}
+	return current, shown
+}
+
+// look reads the files again if they changed, and says whether they did. Of what
+// does not fit it says so once; the certificate stays as it was.
+func (p *Pair) look() (changed bool, err error) {
 	now := p.now()
 	if now.Sub(p.looked) < lookEvery {
-		return
+		return false, nil
 	}
 	p.looked = now
 	seen := p.stamps()
 	if seen == p.seen {
-		return
+		return false, nil
 	}
 	p.seen = seen
-	if err := p.read(); err != nil {
-		p.log.Error("the new certificate was refused, the old one stays in force", "file", p.certFile, "err", err)
-		return
-	}
-	p.log.Info("the certificate was changed", "file", p.certFile)
+	return true, p.read()
 }
 
 // read puts into force what the files hold.

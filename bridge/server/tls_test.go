@@ -220,6 +220,41 @@ func TestFormerCertificates(t *testing.T) {
 	}
 }
 
+// TestPairWhenNobodyReadsTheLog: what is said of a change may take as long as it
+// likes; no handshake but the one that saw it waits for that.
+func TestPairWhenNobodyReadsTheLog(t *testing.T) {
+	files := newKeyPair(t)
+	var now atomic.Int64
+	log := slowLog{begun: make(chan struct{}), read: make(chan struct{})}
+	pair := files.load(func() time.Time { return time.Unix(now.Load(), 0) }, slog.New(slog.NewTextHandler(log, nil)))
+	files.write(2)
+	now.Add(1)
+	var all sync.WaitGroup
+	all.Go(func() { pair.Certificates() })
+	<-log.begun
+	next := make(chan []*x509.Certificate, 1)
+	all.Go(func() { next <- pair.Certificates() })
+	select {
+	case shown := <-next:
+		if len(shown) != 2 {
+			t.Errorf("%d certificates", len(shown))
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the next one waits for the log")
+	}
+	close(log.read)
+	all.Wait()
+}
+
+// A slowLog is written when it is read.
+type slowLog struct{ begun, read chan struct{} }
+
+func (l slowLog) Write(p []byte) (int, error) {
+	close(l.begun)
+	<-l.read
+	return len(p), nil
+}
+
 func TestLoadPairRefuses(t *testing.T) {
 	pair, other := newKeyPair(t), newKeyPair(t)
 	for name, files := range map[string][2]string{
