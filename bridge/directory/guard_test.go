@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -62,4 +63,47 @@ func TestGuard(t *testing.T) {
 	if left.Load() != 3 {
 		t.Errorf("%d were judged", left.Load())
 	}
+}
+
+// TestManyClients: two hundred clients of one account that come at once with the
+// same good password, each at an address of its own, are let in, and so are as many
+// others once the password is remembered. Only who has it exchanged is held against
+// the others.
+func TestManyClients(t *testing.T) {
+	counts, err := lockout.New(lockout.Config{Failures: 3, Window: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := &admitting{Guard: counts}
+	a := newAirflow(t, says(201, issued))
+	u := upstream(t, a, directory.UpstreamConfig{Guard: guard}, seven)
+	for network := range byte(2) {
+		var all sync.WaitGroup
+		begin := make(chan struct{})
+		for i := range byte(200) {
+			ctx := legacy.WithClient(t.Context(), netip.AddrFrom4([4]byte{10, 0, network, i}))
+			all.Go(func() {
+				<-begin
+				if _, err := u.VerifyPassword(ctx, "alice", password); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(begin)
+		all.Wait()
+	}
+	if asked, admitted := a.asked.Load(), guard.admitted.Load(); admitted != asked {
+		t.Errorf("%d exchanges, and %d held for them", asked, admitted)
+	}
+}
+
+// An admitting guard counts what it admits.
+type admitting struct {
+	*lockout.Guard
+	admitted atomic.Int32
+}
+
+func (a *admitting) Admit(from netip.Addr, accounts ...string) (func(error), error) {
+	a.admitted.Add(1)
+	return a.Guard.Admit(from, accounts...)
 }

@@ -170,11 +170,9 @@ func (u *Upstream) VerifyPassword(ctx context.Context, username, password string
 		return p, err
 	}
 	// It was known before, or somebody else has asked: a guess all the same.
-	settle, locked := u.guard.Admit(from, account)
-	if locked != nil {
+	if locked := u.guard.Repeat(from, err, account); locked != nil {
 		return legacy.Principal{}, locked
 	}
-	settle(err)
 	return p, err
 }
 

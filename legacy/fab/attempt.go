@@ -39,36 +39,47 @@ func (a attempt) stranger() attempt {
 	return a
 }
 
+// names are all that it counts for.
+func (a attempt) names() []string {
+	if a.given == a.user {
+		return []string{a.user}
+	}
+	return []string{a.given, a.user}
+}
+
 // admit says whether the password may be judged; settle is told once what came of
 // it. The error is that of a given name, or an address, that is locked out, or
 // errHidden.
 func (a attempt) admit() (settle func(error), err error) {
-	switch {
-	case a.guard == nil:
+	if a.guard == nil {
 		return func(error) {}, nil
-	case a.given == a.user:
-		return a.guard.Admit(a.from, a.user)
 	}
-	if settle, err = a.guard.Admit(a.from, a.given, a.user); err == nil {
-		return settle, nil
+	if settle, err = a.guard.Admit(a.from, a.names()...); err != nil {
+		return nil, a.refused(err)
 	}
-	// How long the user is locked out is hidden too.
-	if settle, err = a.guard.Admit(a.from, a.given); err != nil {
-		return nil, err
-	}
-	settle(errHidden)
-	return nil, errHidden
+	return settle, nil
 }
 
-// count counts a verdict that was there before the attempt.
+// count counts a verdict that was there before the attempt, and gives it unless
+// the attempt may not be told.
 func (a attempt) count(verdict error) error {
-	if verdict == nil && a.known() {
-		return nil
+	if a.guard == nil || verdict == nil && a.known() {
+		return verdict
 	}
-	settle, err := a.admit()
-	if err != nil {
+	if err := a.guard.Repeat(a.from, verdict, a.names()...); err != nil {
+		return a.refused(err)
+	}
+	return verdict
+}
+
+// refused is what the client is told of a lock-out.
+func (a attempt) refused(err error) error {
+	if a.given == a.user {
 		return err
 	}
-	settle(verdict)
-	return verdict
+	// How long the user is locked out is hidden too.
+	if err := a.guard.Repeat(a.from, errHidden, a.given); err != nil {
+		return err
+	}
+	return errHidden
 }

@@ -146,26 +146,48 @@ func TestGuessAndHangUp(t *testing.T) {
 	})
 }
 
-// TestManyClientsOfOneAccount: fifty clients that come at once with the same good
-// password, as after a restart, are one attempt and all get in.
+// TestManyClientsOfOneAccount: two hundred clients that come at once with the same
+// good password, each at an address of its own, as after a restart, are one attempt
+// and all get in; and so do as many others once the password is remembered. None of
+// them but the first may be held against the others.
 func TestManyClientsOfOneAccount(t *testing.T) {
 	s := newSite(t, HasherConfig{})
+	guard := &admitting{Guard: s.guard}
+	s.guard = guard
 	s.bubble(t, func(t *testing.T) {
-		var all sync.WaitGroup
-		for range 50 {
-			all.Go(func() {
-				if got := s.try(t.Context(), client, "alice", "secret"); got != "" {
-					t.Errorf("a client is answered %q", got)
-				}
-			})
+		for network := range byte(2) {
+			var all sync.WaitGroup
+			begin := make(chan struct{})
+			for i := range byte(200) {
+				all.Go(func() {
+					<-begin
+					if got := s.try(t.Context(), netip.AddrFrom4([4]byte{10, 0, network, i}), "alice", "secret"); got != "" {
+						t.Errorf("a client is answered %q", got)
+					}
+				})
+			}
+			close(begin)
+			if network == 0 {
+				synctest.Wait()
+				close(s.release)
+			}
+			all.Wait()
 		}
-		synctest.Wait()
-		close(s.release)
-		all.Wait()
-		if n := s.begun.Load(); n != 1 {
-			t.Errorf("%d were judged", n)
+		if n, admitted := s.begun.Load(), guard.admitted.Load(); n != 1 || admitted != 1 {
+			t.Errorf("%d were judged, and %d held for it", n, admitted)
 		}
 	})
+}
+
+// An admitting guard counts what it admits.
+type admitting struct {
+	Guard
+	admitted atomic.Int32
+}
+
+func (a *admitting) Admit(from netip.Addr, accounts ...string) (func(error), error) {
+	a.admitted.Add(1)
+	return a.Guard.Admit(from, accounts...)
 }
 
 // TestElsewhere: a right password is remembered where its owner has been; from

@@ -118,26 +118,59 @@ func (g *Guard) Admit(from netip.Addr, accounts ...string) (settle func(error), 
 	if g == nil {
 		return func(error) {}, nil
 	}
-	network := legacy.Network(from)
-	accounts = slices.Clone(accounts)
+	network, accounts := legacy.Network(from), slices.Clone(accounts)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err := g.admits(network, accounts); err != nil {
+		return nil, err
+	}
+	judged := g.hold(network, accounts)
+	return func(verdict error) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		judged(verdict)
+	}, nil
+}
+
+// Repeat is Admit and its settle at once, for a verdict that was there before. None
+// who brings one holds up the others: of a hundred clients that come together with
+// the right password nobody has failed.
+func (g *Guard) Repeat(from netip.Addr, verdict error, accounts ...string) error {
+	if g == nil {
+		return nil
+	}
+	network := legacy.Network(from)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.admits(network, accounts); err != nil {
+		return err
+	}
+	g.hold(network, accounts)(verdict)
+	return nil
+}
+
+// admits says whether none of them is locked out. As hold, and what that returns,
+// it is called under the lock.
+func (g *Guard) admits(network netip.Prefix, accounts []string) error {
 	now := g.now()
 	wait := g.addresses.wait(network, now)
 	for _, account := range accounts {
 		wait = max(wait, g.accounts.wait(account, now))
 	}
 	if wait > 0 {
-		return nil, legacy.LockedOut(wait)
+		return legacy.LockedOut(wait)
 	}
+	return nil
+}
+
+// hold keeps a token of each back until it is told the verdict.
+func (g *Guard) hold(network netip.Prefix, accounts []string) (settle func(error)) {
 	held := make([]*bucket, len(accounts))
 	for i, account := range accounts {
 		held[i] = g.accounts.hold(account)
 	}
 	address := g.addresses.hold(network)
 	return func(verdict error) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
 		now, failed := g.now(), errors.Is(verdict, legacy.ErrRejected)
 		for i, account := range accounts {
 			if verdict == nil { // its owner is here, and known from now on
@@ -149,7 +182,7 @@ func (g *Guard) Admit(from netip.Addr, accounts ...string) (settle func(error), 
 		// What the address has failed at stays, or a guesser with an account of
 		// his own could begin anew at will.
 		g.addresses.settle(network, address, failed, now)
-	}, nil
+	}
 }
 
 // LockedAccounts counts the accounts that are locked out now.

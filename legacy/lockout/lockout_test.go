@@ -209,6 +209,37 @@ func TestManyAtOnce(t *testing.T) {
 	locked(t, g, "alice", here, 6*time.Minute)
 }
 
+// TestRightAtOnce: those who come together with a verdict that is there are not in
+// each other's way, and it is counted for each.
+func TestRightAtOnce(t *testing.T) {
+	g, _ := newGuard(t, lockout.Config{Failures: 2, AddressFailures: 2, Window: time.Hour})
+	fail(t, g, "alice", there)
+	var all sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range 64 {
+		all.Go(func() {
+			<-begin
+			for range 50 {
+				if err := g.Repeat(netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 8)}), nil, "alice"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	close(begin)
+	all.Wait()
+	if !g.Knows("alice", netip.MustParseAddr("10.0.0.7")) {
+		t.Error("where the verdict was repeated the account is not known")
+	}
+	fail(t, g, "alice", here) // the failure before is forgotten
+	locked(t, g, "alice", here, 0)
+	fail(t, g, "alice", here)
+	if err := g.Repeat(there, nil, "alice"); !errors.Is(err, legacy.ErrLockedOut) {
+		t.Errorf("locked out, the verdict is repeated: %v", err)
+	}
+}
+
 // TestSeveralNames: each name of somebody's counts, and one that is locked out is
 // enough.
 func TestSeveralNames(t *testing.T) {
