@@ -326,7 +326,9 @@ func TestLockout(t *testing.T) {
 		t.Errorf("who leaves gets %v", err)
 	}
 	release <- struct{}{}
-	try("ALICE", "d", legacy.WrongPassword) // the answer that nobody waited for, and a guess again
+	try("ALICE", "d", legacy.WrongPassword) // the answer that nobody waited for
+	release <- struct{}{}
+	try("ALICE", "e", legacy.WrongPassword)
 	before := a.asked.Load()
 	try("alice", "f", legacy.TooManyFailures)
 	if a.asked.Load() != before {

@@ -65,6 +65,57 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// TestOldPassword: a job that goes on with one old password locks nobody out but its
+// own address, and is let in once it is the password again.
+func TestOldPassword(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	clock := func() time.Time { return now }
+	guard, err := lockout.New(lockout.Config{Failures: 3, AddressFailures: 20, Window: time.Hour, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, right := says(401, ""), says(201, issued)
+	a := newAirflow(t, wrong)
+	u := upstream(t, a, directory.UpstreamConfig{Guard: guard, Now: clock}, seven)
+	job := legacy.WithClient(t.Context(), netip.MustParseAddr("192.0.2.1"))
+	other := legacy.WithClient(t.Context(), netip.MustParseAddr("192.0.2.2"))
+	try := func(ctx context.Context, word string, want error) {
+		t.Helper()
+		if _, err := u.VerifyPassword(ctx, "alice", word); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", word, err, want)
+		}
+	}
+	for range 10 {
+		try(job, "old", legacy.ErrRejected) // asked
+		try(job, "old", legacy.ErrRejected) // remembered
+		now = now.Add(10 * time.Second)
+	}
+	if n := a.asked.Load(); n != 10 {
+		t.Errorf("Airflow was asked %d times", n)
+	}
+	try(job, "old", legacy.ErrLockedOut)
+	a.answer.Store(&right)
+	try(other, "new", nil)
+	a.answer.Store(&wrong)
+	for _, word := range []string{"1", "2", "3"} {
+		try(other, word, legacy.ErrRejected)
+	}
+	now = now.Add(3 * time.Minute) // one of the address' failures comes back
+	try(job, "old", legacy.ErrLockedOut)
+	now = now.Add(17 * time.Minute) // and one of the account's
+	a.answer.Store(&right)
+	try(job, "old", nil)
+	if !guard.Knows("alice", legacy.ClientFrom(job)) {
+		t.Error("whose password is good again is not known")
+	}
+	a.answer.Store(&wrong)
+	for _, word := range []string{"4", "5", "6"} {
+		try(other, word, legacy.ErrRejected)
+	}
+	try(other, "7", legacy.ErrLockedOut)
+	try(job, "old", nil)
+}
+
 // TestManyClients: two hundred clients of one account that come at once with the
 // same good password, each at an address of its own, are let in, and so are as many
 // others once the password is remembered. Only who has it exchanged is held against

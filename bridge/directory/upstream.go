@@ -20,6 +20,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/jetbridge/jetbridge/legacy"
@@ -44,6 +45,9 @@ const (
 	// rejectedFor is how long a refused password is not asked for again: not as
 	// long as a good one, or a user who was just made would wait for minutes.
 	rejectedFor = 5 * time.Second
+	// maxRefused bounds the refused passwords that are no new guess when they are
+	// asked for again.
+	maxRefused = 4096
 )
 
 // UpstreamConfig is what [Upstream] needs. It is copied.
@@ -92,6 +96,7 @@ type Upstream struct {
 	verify  func(string) (string, map[string]any, error)
 	secret  [sha256.Size]byte
 	answers *recheck.Cache[legacy.Principal]
+	refused *lru.Cache[string, struct{}] // keys of passwords that were wrong
 	queue   *queue.Queue
 }
 
@@ -128,6 +133,9 @@ func NewUpstream(cfg UpstreamConfig) (*Upstream, error) {
 	if u.queue, err = queue.New(queue.Config{Concurrent: cfg.Concurrent, Waiting: cfg.Queue}); err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
+	if u.refused, err = lru.New[string, struct{}](maxRefused); err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
 	u.answers, err = recheck.New[legacy.Principal](recheck.Config{
 		Recheck: cfg.Recheck, Rejected: min(rejectedFor, cfg.Recheck), Grace: cfg.OutageGrace, Size: cfg.Size, Timeout: cfg.Timeout, Now: cfg.Now,
 	})
@@ -152,11 +160,11 @@ func (u *Upstream) VerifyPassword(ctx context.Context, username, password string
 		if asked = true; known {
 			return u.ask(ctx, from, username, password)
 		}
-		settle, err := u.guard.Admit(from, account)
+		settle, err := u.admit(from, account, key)
 		if err != nil {
 			return p, err
 		}
-		said = errors.New("nothing was judged")
+		said = errNotJudged
 		defer func() { settle(said) }() // also when nobody waits any longer
 		p, said = u.ask(ctx, from, username, password)
 		return p, said
@@ -174,6 +182,35 @@ func (u *Upstream) VerifyPassword(ctx context.Context, username, password string
 		return legacy.Principal{}, locked
 	}
 	return p, err
+}
+
+// errNotJudged is what came of a password that Airflow did not hear of.
+var errNotJudged = errors.New("directory: nothing was judged")
+
+// admit asks the guard, as [fab.Guard.Admit] does. What was refused before is no new
+// guess: it counts for the address alone, also when Airflow is asked again.
+func (u *Upstream) admit(from netip.Addr, account, key string) (settle func(error), err error) {
+	accounts, again := []string{account}, u.refused.Contains(key)
+	if again {
+		if err := u.guard.Repeat(from, errNotJudged, account); err != nil {
+			return nil, err
+		}
+		accounts = nil
+	}
+	judged, err := u.guard.Admit(from, accounts...)
+	if err != nil {
+		return nil, err
+	}
+	return func(verdict error) {
+		judged(verdict)
+		switch {
+		case errors.Is(verdict, legacy.ErrRejected):
+			u.refused.Add(key, struct{}{})
+		case verdict == nil && again: // it was made the password since
+			u.refused.Remove(key)
+			_ = u.guard.Repeat(from, nil, account) // it is let in, whoever else has failed by now
+		}
+	}, nil
 }
 
 // accountOf is whom a name is counted as. Which of Airflow's users it leads to is

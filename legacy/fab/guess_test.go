@@ -202,17 +202,48 @@ func TestElsewhere(t *testing.T) {
 			password string
 			want     legacy.Reason
 		}{
-			{client, "secret", ""}, {attacker, "1", legacy.WrongPassword}, {attacker, "1", legacy.WrongPassword}, {attacker, "2", legacy.WrongPassword},
+			{client, "secret", ""}, {attacker, "0", legacy.WrongPassword}, {attacker, "1", legacy.WrongPassword}, {attacker, "2", legacy.WrongPassword},
 			{attacker, "secret", legacy.TooManyFailures}, {client, "secret", ""}, {client, "3", legacy.TooManyFailures},
 		} {
 			if got := s.try(t.Context(), step.from, "alice", step.password); got != step.want {
 				t.Errorf("%q from %s is answered %q, want %q", step.password, step.from, got, step.want)
 			}
 		}
-		if n := s.begun.Load(); n != 3 {
+		if n := s.begun.Load(); n != 4 {
 			t.Errorf("%d hashes", n)
 		}
 	})
+}
+
+// TestOldPassword: a job that goes on with one old password locks nobody out but its
+// own address, and its repeats cost no hash; whoever it names, there or not (C-24).
+// Where too many others have failed it is told no more than anybody.
+func TestOldPassword(t *testing.T) {
+	for _, name := range []string{"alice", "alice@example.com", "gone", "nobody"} {
+		s := newSite(t, HasherConfig{})
+		s.bubble(t, func(t *testing.T) {
+			close(s.release)
+			for range 1000 {
+				if got := s.try(t.Context(), attacker, name, "old"); got == legacy.TooManyFailures || got == "" {
+					t.Fatalf("%s: the old password is answered %q", name, got)
+				}
+			}
+			if n := s.begun.Load(); n != 1 {
+				t.Errorf("%s: %d hashes", name, n)
+			}
+			if got := s.try(t.Context(), attacker, "bob", "secret"); got != legacy.TooManyFailures {
+				t.Errorf("%s: then its address is answered %q", name, got)
+			}
+			for _, password := range []string{"1", "2"} { // the first old one counted
+				if got := s.try(t.Context(), client, name, password); got == legacy.TooManyFailures {
+					t.Errorf("%s: %q is answered %q", name, password, got)
+				}
+			}
+			if got := s.try(t.Context(), client, name, "old"); got != legacy.TooManyFailures {
+				t.Errorf("%s: locked out, the old password is answered %q", name, got)
+			}
+		})
+	}
 }
 
 // TestFlood: while one address sends more passwords than can be hashed, a client

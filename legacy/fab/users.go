@@ -76,8 +76,9 @@ type Config struct {
 // A Guard counts failures, of the name that a client gave and of the user whom
 // it leads to (package lockout). What it admits is settled once, with what came of
 // it: nil, [legacy.ErrRejected], or another error when nothing was judged. What was
-// judged before is repeated: that is to admit and to settle it at once. What is
-// remembered to be right is not counted where the guard knows the user.
+// judged before is repeated: that is to admit and to settle it at once, and of what
+// is wrong it counts for the address alone. What is remembered to be right is not
+// counted where the guard knows the user.
 type Guard interface {
 	Knows(account string, from netip.Addr) bool
 	Admit(from netip.Addr, accounts ...string) (settle func(error), err error)

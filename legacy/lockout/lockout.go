@@ -134,7 +134,9 @@ func (g *Guard) Admit(from netip.Addr, accounts ...string) (settle func(error), 
 
 // Repeat is Admit and its settle at once, for a verdict that was there before. None
 // who brings one holds up the others: of a hundred clients that come together with
-// the right password nobody has failed.
+// the right password nobody has failed. Who hears for a second time that a proof does
+// not hold has learnt nothing, and it counts for the address alone: one client with
+// an old password locks its account out for nobody.
 func (g *Guard) Repeat(from netip.Addr, verdict error, accounts ...string) error {
 	if g == nil {
 		return nil
@@ -144,6 +146,9 @@ func (g *Guard) Repeat(from netip.Addr, verdict error, accounts ...string) error
 	defer g.mu.Unlock()
 	if err := g.admits(network, accounts); err != nil {
 		return err
+	}
+	if errors.Is(verdict, legacy.ErrRejected) {
+		accounts = nil
 	}
 	g.hold(network, accounts)(verdict)
 	return nil

@@ -240,6 +240,34 @@ func TestRightAtOnce(t *testing.T) {
 	}
 }
 
+// TestRepeat: a failure that is heard of again counts for the address alone, and not
+// where one may not be told.
+func TestRepeat(t *testing.T) {
+	g, _ := newGuard(t, lockout.Config{Failures: 2, AddressFailures: 3, Window: time.Minute})
+	wrong := legacy.Rejected(legacy.WrongPassword, nil)
+	fail(t, g, "alice", here)
+	for range 2 {
+		if err := g.Repeat(here, wrong, "alice"); err != nil {
+			t.Error(err)
+		}
+	}
+	locked(t, g, "alice", here, 20*time.Second)
+	locked(t, g, "alice", there, 0)
+	fail(t, g, "alice", there)
+	if err := g.Repeat(there, wrong, "alice"); !errors.Is(err, legacy.ErrLockedOut) {
+		t.Errorf("locked out, it is repeated: %v", err)
+	}
+	for range 3 { // and that counted nowhere
+		locked(t, g, "bob", there, 0)
+		if err := g.Repeat(there, errors.New("nothing was judged"), "bob"); err != nil {
+			t.Error(err)
+		}
+	}
+	if g.Knows("bob", there) {
+		t.Error("known, and nothing was judged")
+	}
+}
+
 // TestSeveralNames: each name of somebody's counts, and one that is locked out is
 // enough.
 func TestSeveralNames(t *testing.T) {
