@@ -233,7 +233,9 @@ func (u *Upstream) ask(ctx context.Context, from netip.Addr, username, password 
 		return legacy.Principal{}, err
 	}
 	defer place.Leave()
-	if err := place.Wait(ctx); err != nil {
+	if err := place.Wait(ctx); errors.Is(err, legacy.ErrUnavailable) { // put out of a full queue
+		return legacy.Principal{}, err
+	} else if err != nil {
 		return legacy.Principal{}, unavailable(err)
 	}
 	token, err := u.exchange(ctx, username, password)

@@ -293,3 +293,42 @@ func TestFlood(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestTwoFloods: while two addresses fill the queue, somebody new is let in. Who is
+// put out for that hears that the queue is full, and it is held against nobody.
+func TestTwoFloods(t *testing.T) {
+	s := newSite(t, HasherConfig{Concurrent: 1, Queue: 4})
+	s.bubble(t, func(t *testing.T) {
+		var all sync.WaitGroup
+		answers := map[string]legacy.Reason{}
+		var mu sync.Mutex
+		try := func(from netip.Addr, name, password string) {
+			all.Go(func() {
+				got := s.try(t.Context(), from, name, password)
+				mu.Lock()
+				defer mu.Unlock()
+				answers[name+" "+password] = got
+			})
+			synctest.Wait()
+		}
+		for i := range 3 {
+			try(attacker, "nobody", strconv.Itoa(i))
+		}
+		try(client, "alice", "0")
+		try(client, "alice", "1")
+		try(netip.MustParseAddr("192.0.2.3"), "bob", "secret")
+		if got := answers["alice 1"]; got != legacy.HashQueueFull || s.Waiting() != 4 {
+			t.Errorf("with %d waiting the last is answered %q", s.Waiting(), got)
+		}
+		close(s.release)
+		all.Wait()
+		if got, ok := answers["bob secret"]; got != "" || !ok {
+			t.Errorf("somebody new is answered %q", got)
+		}
+		for _, password := range []string{"2", "3"} {
+			if got := s.try(t.Context(), client, "alice", password); got != legacy.WrongPassword {
+				t.Errorf("then %q is answered %q", password, got)
+			}
+		}
+	})
+}

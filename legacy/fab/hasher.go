@@ -246,7 +246,10 @@ func (h *Hasher) await(ctx context.Context, place *queue.Place, c *comparison) e
 	if c.waiters == 0 { // its turn came as the last of them left
 		err = context.Canceled
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, legacy.ErrUnavailable): // put out of a full queue
+		return err
+	case err != nil:
 		return legacy.Unavailable(legacy.SourceUnavailable, err, 0)
 	}
 	c.begun = true

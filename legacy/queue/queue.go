@@ -2,8 +2,9 @@
 // who wait take turns by address: whoever sends a thousand passwords waits for
 // their own, and somebody who sends one is next.
 //
-// A [Queue] refuses who would wait when it is full, and an address that has half
-// of its places already, so that no single one can fill it.
+// A [Queue] that is full puts the last of its longest line out for whoever comes to a
+// shorter one, so that no few can fill it, and refuses who comes to none shorter. An
+// address has half of the places at most.
 package queue
 
 import (
@@ -55,13 +56,14 @@ type Place struct {
 	queue *Queue
 	from  netip.Prefix
 	turn  chan struct{} // closed when it has come
+	out   chan struct{} // closed when it was put out
 	gone  bool
 }
 
 // Enter takes a place for somebody at that address, without waiting. Its error is
 // [legacy.ErrUnavailable] with [legacy.HashQueueFull]. Every place must be left.
 func (q *Queue) Enter(from netip.Addr) (*Place, error) {
-	p := &Place{queue: q, from: legacy.Network(from), turn: make(chan struct{})}
+	p := &Place{queue: q, from: legacy.Network(from), turn: make(chan struct{}), out: make(chan struct{})}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.free > 0 { // then nobody waits
@@ -70,8 +72,8 @@ func (q *Queue) Enter(from netip.Addr) (*Place, error) {
 		return p, nil
 	}
 	line := q.lines[p.from]
-	if q.waiting >= q.room || len(line) >= q.share {
-		return nil, legacy.Unavailable(legacy.HashQueueFull, nil, retry)
+	if len(line) >= q.share || q.waiting >= q.room && !q.makeRoom(len(line)+1) {
+		return nil, full()
 	}
 	if len(line) == 0 {
 		q.turns = append(q.turns, p.from)
@@ -81,11 +83,37 @@ func (q *Queue) Enter(from netip.Addr) (*Place, error) {
 	return p, nil
 }
 
-// Wait returns nil when p's turn has come, or else ctx's error; p is left then.
+// full is what those hear who find no place, or lose it.
+func full() error { return legacy.Unavailable(legacy.HashQueueFull, nil, retry) }
+
+// makeRoom puts the last of the longest line out if that is longer than a line of n.
+func (q *Queue) makeRoom(n int) bool {
+	var from netip.Prefix // of the longest, the one whose turn is last
+	for _, other := range q.turns {
+		if len(q.lines[other]) >= len(q.lines[from]) {
+			from = other
+		}
+	}
+	line := q.lines[from]
+	last := len(line) - 1
+	if len(line) <= n {
+		return false
+	}
+	line[last].gone = true
+	close(line[last].out)
+	q.lines[from] = slices.Delete(line, last, last+1) // others are left: n is one at least
+	q.waiting--
+	return true
+}
+
+// Wait returns nil when p's turn has come. It returns what Enter does in a full queue
+// when p was put out, or ctx's error; p is left then.
 func (p *Place) Wait(ctx context.Context) error {
 	select {
 	case <-p.turn:
 		return nil
+	case <-p.out:
+		return full()
 	case <-ctx.Done():
 		p.Leave()
 		return ctx.Err()

@@ -39,11 +39,14 @@ func enter(t *testing.T, q *queue.Queue, from netip.Addr) *queue.Place {
 
 func full(t *testing.T, q *queue.Queue, from netip.Addr) {
 	t.Helper()
-	_, err := q.Enter(from)
-	var r *legacy.Refusal
-	if !errors.Is(err, legacy.ErrUnavailable) || !errors.As(err, &r) || r.Reason != legacy.HashQueueFull || r.RetryAfter <= 0 {
+	if _, err := q.Enter(from); !isFull(err) {
 		t.Errorf("%s: %v, want a full queue", from, err)
 	}
+}
+
+func isFull(err error) bool {
+	var r *legacy.Refusal
+	return errors.Is(err, legacy.ErrUnavailable) && errors.As(err, &r) && r.Reason == legacy.HashQueueFull && r.RetryAfter > 0
 }
 
 // TestTurns: whoever sends one waits for one of a flood, not for the flood, and
@@ -104,13 +107,15 @@ func TestFull(t *testing.T) {
 	enter(t, q, alice)
 	last := enter(t, q, alice)
 	full(t, q, alice)
-	full(t, q, flooder)
 	if running, waiting := q.Load(); running != 2 || waiting != 4 {
 		t.Errorf("%d run and %d wait", running, waiting)
 	}
 	last.Leave()
 	enter(t, q, flooder)
-	full(t, q, alice)
+	full(t, q, alice) // bob's line is no longer than hers would be
+	if running, waiting := q.Load(); running != 2 || waiting != 4 {
+		t.Errorf("%d run and %d wait", running, waiting)
+	}
 
 	small := newQueue(t, 1, 1)
 	enter(t, small, alice)
@@ -119,6 +124,49 @@ func TestFull(t *testing.T) {
 		if _, err := queue.New(cfg); err == nil {
 			t.Errorf("%+v is taken", cfg)
 		}
+	}
+}
+
+// TestTwoFloods: two addresses that fill the queue keep nobody out who sends less:
+// the last of the longest line goes, and hears what a full queue says. Among lines
+// that are as short as can be nobody goes.
+func TestTwoFloods(t *testing.T) {
+	q := newQueue(t, 1, 8)
+	second := netip.MustParseAddr("192.0.2.3")
+	now := enter(t, q, flooder)
+	var floods [2][]*queue.Place
+	for range 4 {
+		floods[0] = append(floods[0], enter(t, q, flooder))
+		floods[1] = append(floods[1], enter(t, q, second))
+	}
+	full(t, q, flooder)
+	hers := enter(t, q, alice)
+	if err := floods[1][3].Wait(t.Context()); !isFull(err) {
+		t.Errorf("who is put out hears %v", err)
+	}
+	floods[1][3].Leave() // does nothing
+	full(t, q, second)   // it has no more to put out than others
+	for i := range 5 {   // each to a line of its own, until all of them are short
+		enter(t, q, netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))
+	}
+	if running, waiting := q.Load(); running != 1 || waiting != 8 {
+		t.Errorf("%d run and %d wait", running, waiting)
+	}
+	full(t, q, bob)
+	for _, flood := range floods {
+		for i, p := range flood[1:] {
+			if err := p.Wait(t.Context()); !isFull(err) {
+				t.Errorf("number %d of a flood hears %v", i+2, err)
+			}
+		}
+	}
+	// The first of each goes on, and nobody waits for more than that.
+	for _, p := range []*queue.Place{floods[0][0], floods[1][0], hers} {
+		now.Leave()
+		if err := p.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		now = p
 	}
 }
 
