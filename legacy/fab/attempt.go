@@ -11,23 +11,29 @@ import (
 // An attempt is one password, as the guard sees it. It counts for the name that
 // was given, which is all there is of somebody unknown, and for the user whom
 // that name leads to, or each address of theirs would be another set of guesses.
+// The two are counted apart even where they are the same: what others have done by
+// another name must show by neither.
 type attempt struct {
-	guard       Guard  // nil: nothing is counted
-	given, user string // folded; both the given one where nobody is found
-	from        netip.Addr
+	guard Guard  // nil: nothing is counted
+	given string // folded
+	user  string // a userKey; empty where nobody is found
+	from  netip.Addr
 }
 
 func (u *Users) attempt(ctx context.Context, username string, r *row, err error) attempt {
 	a := attempt{guard: u.guard, given: fold(username), from: legacy.ClientFrom(ctx)}
-	a.user = a.given
 	if err == nil {
-		a.user = fold(r.user.Name)
+		a.user = userKey(r.user.Name)
 	}
 	return a
 }
 
-// errHidden is a user who is locked out where the given name is not. A client must
-// not be told, or it would learn whose address it has guessed (C-24).
+// userKey is what a user counts as, and no name that could be given: that has no NUL.
+func userKey(name string) string { return "\x00" + fold(name) }
+
+// errHidden is a user who is locked out where the given name is not, be it an address
+// or the user's very name. A client must not be told, or it would learn whose address
+// it has guessed (C-24).
 var errHidden = errors.New("fab: locked out by another name")
 
 // known says whether the user has come from there before.
@@ -35,14 +41,14 @@ func (a attempt) known() bool { return a.guard == nil || a.guard.Knows(a.user, a
 
 // stranger is the same attempt where nobody answers to the given name.
 func (a attempt) stranger() attempt {
-	a.user = a.given
+	a.user = ""
 	return a
 }
 
 // names are all that it counts for.
 func (a attempt) names() []string {
-	if a.given == a.user {
-		return []string{a.user}
+	if a.user == "" {
+		return []string{a.given}
 	}
 	return []string{a.given, a.user}
 }
@@ -74,7 +80,7 @@ func (a attempt) count(verdict error) error {
 
 // refused is what the client is told of a lock-out.
 func (a attempt) refused(err error) error {
-	if a.given == a.user {
+	if a.user == "" {
 		return err
 	}
 	// How long the user is locked out is hidden too.

@@ -2,6 +2,7 @@ package fab
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"path/filepath"
 	"strconv"
@@ -241,6 +242,33 @@ func TestOldPassword(t *testing.T) {
 			}
 			if got := s.try(t.Context(), client, name, "old"); got != legacy.TooManyFailures {
 				t.Errorf("%s: locked out, the old password is answered %q", name, got)
+			}
+		})
+	}
+}
+
+// TestNamesKeepQuiet: who has failed by somebody's name learns nothing by an address,
+// nor the other way round: whether it is hers or nobody's, it is answered as if nobody
+// had failed, until as many have by the second name. Then both are locked out (C-24).
+func TestNamesKeepQuiet(t *testing.T) {
+	for _, test := range []struct{ failed, asked string }{
+		{"alice@example.com", "alice"}, {"nobody@example.com", "alice"},
+		{"alice", "alice@example.com"}, {"alice", "nobody@example.com"},
+	} {
+		s := newSite(t, HasherConfig{})
+		s.bubble(t, func(t *testing.T) {
+			close(s.release)
+			for i := range 3 {
+				s.try(t.Context(), attacker, test.failed, strconv.Itoa(i))
+			}
+			for i := range 7 {
+				_, err := s.VerifyPassword(legacy.WithClient(t.Context(), client), test.asked, "x"+strconv.Itoa(i))
+				if got := errors.Is(err, legacy.ErrLockedOut); got != (i >= 3) || err == nil {
+					t.Errorf("after failures of %s, number %d of %s is answered %v", test.failed, i+1, test.asked, err)
+				}
+			}
+			if got := s.try(t.Context(), attacker, test.failed, "x"); got != legacy.TooManyFailures {
+				t.Errorf("%s itself is answered %q", test.failed, got)
 			}
 		})
 	}

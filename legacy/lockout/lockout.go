@@ -107,7 +107,8 @@ func (g *Guard) Knows(account string, from netip.Addr) bool {
 }
 
 // Admit says whether a proof may be judged, for whoever it is: they may have
-// several names that count. Its error is [legacy.ErrLockedOut] with the time after
+// several names that count, of which the last is the account's own. That is what
+// Knows is asked of, and what is counted as locked out. Its error is [legacy.ErrLockedOut] with the time after
 // which it may; it does not say whether a name is locked out or the address.
 //
 // Without an error settle must be called once, with what came of it: nil for a
@@ -173,16 +174,19 @@ func (g *Guard) hold(network netip.Prefix, accounts []string) (settle func(error
 	held := make([]*bucket, len(accounts))
 	for i, account := range accounts {
 		held[i] = g.accounts.hold(account)
+		held[i].alias(i < len(accounts)-1)
 	}
 	address := g.addresses.hold(network)
 	return func(verdict error) {
 		now, failed := g.now(), errors.Is(verdict, legacy.ErrRejected)
 		for i, account := range accounts {
-			if verdict == nil { // its owner is here, and known from now on
+			if verdict == nil {
 				g.accounts.refill(held[i])
-				g.passed.Add(g.place(account, network), struct{}{})
 			}
 			g.accounts.settle(account, held[i], failed, now)
+		}
+		if n := len(accounts); verdict == nil && n > 0 { // its owner is here, and known from now on
+			g.passed.Add(g.place(accounts[n-1], network), struct{}{})
 		}
 		// What the address has failed at stays, or a guesser with an account of
 		// his own could begin anew at will.
@@ -221,6 +225,13 @@ type buckets[K comparable] struct {
 type bucket struct {
 	tokens *rate.Limiter
 	held   int
+	other  bool // it is that of another name of an account
+}
+
+func (k *bucket) alias(other bool) {
+	if k != nil {
+		k.other = other
+	}
 }
 
 func newBuckets[K comparable](failures int, window time.Duration, size int) (*buckets[K], error) {
@@ -290,7 +301,7 @@ func (b *buckets[K]) empty(now time.Time) int {
 	}
 	n := 0
 	for _, k := range b.known.Values() {
-		if k.tokens.TokensAt(now) < 1 {
+		if !k.other && k.tokens.TokensAt(now) < 1 {
 			n++
 		}
 	}

@@ -271,7 +271,7 @@ func TestRepeat(t *testing.T) {
 // TestSeveralNames: each name of somebody's counts, and one that is locked out is
 // enough.
 func TestSeveralNames(t *testing.T) {
-	g, _ := newGuard(t, lockout.Config{Failures: 2, AddressFailures: 10, Window: time.Minute})
+	g, _ := newGuard(t, lockout.Config{Failures: 2, AddressFailures: 20, Window: time.Minute})
 	both := func() (func(error), error) { return g.Admit(here, "alice@example.com", "alice") }
 	settle, err := both()
 	if err != nil {
@@ -283,6 +283,21 @@ func TestSeveralNames(t *testing.T) {
 	locked(t, g, "alice@example.com", there, 0)
 	if _, err := both(); !errors.Is(err, legacy.ErrLockedOut) {
 		t.Errorf("one of two is locked out: %v", err)
+	}
+	if n := g.LockedAccounts(); n != 1 {
+		t.Errorf("locked: %d", n)
+	}
+	fail(t, g, "bob", here)
+	for range 2 {
+		if settle, err := g.Admit(here, "bob@example.com", "robert"); err == nil {
+			settle(legacy.Rejected(legacy.WrongPassword, nil))
+		}
+	}
+	if n := g.LockedAccounts(); n != 2 { // one account, whose names are two
+		t.Errorf("locked: %d", n)
+	}
+	if err := g.Repeat(there, nil, "carol@example.com", "carol"); err != nil || !g.Knows("carol", there) || g.Knows("carol@example.com", there) {
+		t.Errorf("which of the names is known: %v", err)
 	}
 }
 
