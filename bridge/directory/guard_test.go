@@ -116,6 +116,39 @@ func TestOldPassword(t *testing.T) {
 	try(job, "old", nil)
 }
 
+// TestGraceIsForWhoIsKnown: during an outage nobody comes in from a place where the
+// account is not known, whoever else is let in by then; after it they do.
+func TestGraceIsForWhoIsKnown(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	clock := func() time.Time { return now }
+	guard, err := lockout.New(lockout.Config{Failures: 2, Window: time.Hour, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	down, right := says(503, ""), says(201, issued)
+	a := newAirflow(t, right)
+	u := upstream(t, a, directory.UpstreamConfig{Guard: guard, Now: clock, Recheck: time.Minute, OutageGrace: 5 * time.Minute}, seven)
+	known, stranger := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	try := func(from netip.Addr, want legacy.Reason) {
+		t.Helper()
+		if _, err := u.VerifyPassword(legacy.WithClient(t.Context(), from), "alice", password); reason(err) != want {
+			t.Errorf("from %s: %v, want %q", from, err, want)
+		}
+	}
+	try(known, "")
+	a.answer.Store(&down)
+	now = now.Add(2 * time.Minute)
+	try(stranger, legacy.SourceUnavailable)
+	try(known, "")
+	try(stranger, legacy.SourceUnavailable)
+	if guard.Knows("alice", stranger) {
+		t.Error("a stranger is known")
+	}
+	a.answer.Store(&right)
+	try(stranger, "")
+	try(stranger, "")
+}
+
 // TestManyClients: two hundred clients of one account that come at once with the
 // same good password, each at an address of its own, are let in, and so are as many
 // others once the password is remembered. Only who has it exchanged is held against

@@ -154,27 +154,24 @@ func (u *Upstream) VerifyPassword(ctx context.Context, username, password string
 	}
 	key, account, from := u.key(username, password), accountOf(username), legacy.ClientFrom(ctx)
 	known := u.guard == nil || u.guard.Knows(account, from) && u.answers.Holds(key)
-	var asked bool
-	var said error // by Airflow, if it was asked
-	p, err := u.answers.Get(ctx, key, func(ctx context.Context) (p legacy.Principal, err error) {
-		if asked = true; known {
+	if known {
+		return u.answers.Get(ctx, key, func(ctx context.Context) (legacy.Principal, error) {
 			return u.ask(ctx, from, username, password)
-		}
+		})
+	}
+	var asked bool
+	// The grace of an outage is for who is known.
+	p, err := u.answers.Fresh(ctx, key, func(ctx context.Context) (p legacy.Principal, said error) {
+		asked = true
 		settle, err := u.admit(from, account, key)
 		if err != nil {
 			return p, err
 		}
 		said = errNotJudged
 		defer func() { settle(said) }() // also when nobody waits any longer
-		p, said = u.ask(ctx, from, username, password)
-		return p, said
+		return u.ask(ctx, from, username, password)
 	})
-	switch {
-	case known, err != nil && !errors.Is(err, legacy.ErrRejected):
-		return p, err
-	case asked && said != nil: // the grace of an outage is for who is known
-		return legacy.Principal{}, said
-	case asked:
+	if err != nil && !errors.Is(err, legacy.ErrRejected) || asked {
 		return p, err
 	}
 	// It was known before, or somebody else has asked: a guess all the same.

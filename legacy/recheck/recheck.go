@@ -117,23 +117,44 @@ func New[V any](cfg Config) (*Cache[V], error) {
 // [legacy.ErrUnavailable] or a fault. Get returns that error, or
 // [legacy.ErrUnavailable] when ctx ends first.
 func (c *Cache[V]) Get(ctx context.Context, key string, ask func(context.Context) (V, error)) (V, error) {
+	a, err := c.get(ctx, key, false, ask)
+	return a.value, err
+}
+
+// Fresh is Get for those to whom the grace of an outage is not given: an answer that
+// has run out is asked for again, and while the source cannot tell they hear so.
+func (c *Cache[V]) Fresh(ctx context.Context, key string, ask func(context.Context) (V, error)) (V, error) {
+	a, err := c.get(ctx, key, true, ask)
+	if err == nil && a.outage != nil {
+		var none V
+		return none, a.outage
+	}
+	return a.value, err
+}
+
+// An answer is what all who wait for it are given.
+type answer[V any] struct {
+	value  V
+	outage error // why it is an old one; nil when it is not
+}
+
+func (c *Cache[V]) get(ctx context.Context, key string, fresh bool, ask func(context.Context) (V, error)) (answer[V], error) {
 	now := c.cfg.Now()
-	if k, ok := c.known.Get(key); ok && now.Before(k.until) {
-		return k.value, nil
+	if k, ok := c.known.Get(key); ok && now.Before(k.until) && (!fresh || now.Before(k.asked.Add(c.cfg.Recheck))) {
+		return answer[V]{value: k.value}, nil
 	}
-	var none V
 	if r, ok := c.rejected.Get(key); ok && now.Before(r.until) {
-		return none, r.err
+		return answer[V]{}, r.err
 	}
-	answer := c.flight.DoChan(key, func() (any, error) { return c.ask(key, ask) })
+	said := c.flight.DoChan(key, func() (any, error) { return c.ask(key, ask) })
 	select {
-	case a := <-answer:
+	case a := <-said:
 		if a.Err != nil {
-			return none, a.Err
+			return answer[V]{}, a.Err
 		}
-		return a.Val.(V), nil
+		return a.Val.(answer[V]), nil
 	case <-ctx.Done():
-		return none, legacy.Unavailable(legacy.SourceUnavailable, ctx.Err(), 0)
+		return answer[V]{}, legacy.Unavailable(legacy.SourceUnavailable, ctx.Err(), 0)
 	}
 }
 
@@ -143,7 +164,7 @@ func (c *Cache[V]) Holds(key string) bool { return c.known.Contains(key) }
 
 // ask puts one question and remembers the answer. The answer is as old as the
 // question: what the source saw may have changed before its word arrived.
-func (c *Cache[V]) ask(key string, ask func(context.Context) (V, error)) (V, error) {
+func (c *Cache[V]) ask(key string, ask func(context.Context) (V, error)) (answer[V], error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.Timeout)
 	defer cancel()
 	asked := c.cfg.Now()
@@ -158,28 +179,27 @@ func (c *Cache[V]) ask(key string, ask func(context.Context) (V, error)) (V, err
 	case errors.Is(err, legacy.ErrUnavailable):
 		return c.outage(key, err)
 	}
-	return value, err
+	return answer[V]{value: value}, err
 }
 
 // outage answers while the source cannot tell. The known answer is then given
 // without asking for another Recheck, or every request would wait for a source
 // that hangs.
-func (c *Cache[V]) outage(key string, err error) (V, error) {
-	var none V
+func (c *Cache[V]) outage(key string, err error) (answer[V], error) {
 	k, ok := c.known.Peek(key)
 	if !ok {
-		return none, err
+		return answer[V]{}, err
 	}
 	now, end := c.cfg.Now(), k.asked.Add(c.cfg.Recheck+c.cfg.Grace)
 	if !now.Before(end) {
-		return none, err
+		return answer[V]{}, err
 	}
 	k.until = now.Add(c.cfg.Recheck)
 	if end.Before(k.until) {
 		k.until = end
 	}
 	c.known.Add(key, k)
-	return k.value, nil
+	return answer[V]{k.value, err}, nil
 }
 
 // guarded turns a panic into an error: [singleflight.Group.DoChan] would end the

@@ -283,3 +283,29 @@ func TestConfig(t *testing.T) {
 		})
 	}
 }
+
+// TestFresh: who is given no grace hears of the outage, whoever else is given some,
+// and is the first to notice that it is over.
+func TestFresh(t *testing.T) {
+	clock := &clock{time.Unix(1_000_000, 0)}
+	c := newCache(t, Config{Grace: time.Minute, Now: clock.Now})
+	s := &source{value: "a"}
+	want := func(get func(context.Context, string, func(context.Context) (string, error)) (string, error), value string, is error, asked int) {
+		t.Helper()
+		if got, err := get(t.Context(), "k", s.ask); got != value || !errors.Is(err, is) || s.asked != asked {
+			t.Errorf("%q, %v after %d questions; want %q, %v after %d", got, err, s.asked, value, is, asked)
+		}
+	}
+	want(c.Fresh, "a", nil, 1)
+	clock.now = clock.now.Add(4 * time.Second)
+	s.err = down
+	want(c.Fresh, "a", nil, 1)
+	clock.now = clock.now.Add(time.Second)
+	want(c.Fresh, "", legacy.ErrUnavailable, 2)
+	want(c.Get, "a", nil, 2)
+	want(c.Fresh, "", legacy.ErrUnavailable, 3)
+	s.err, s.value = nil, "b"
+	want(c.Get, "a", nil, 3)
+	want(c.Fresh, "b", nil, 4)
+	want(c.Get, "b", nil, 4)
+}
