@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/jetbridge/jetbridge/bridge/record"
 )
 
 // A Program is one run of the command line, with all that it may touch.
@@ -28,6 +30,8 @@ type Program struct {
 	Stderr  io.Writer
 	// Version is what `jetbridge version` says.
 	Version string
+
+	dropped func() uint64 // lines that Stderr lost; set by Run
 }
 
 // The exit codes.
@@ -42,8 +46,17 @@ var errNo = errors.New("no")
 
 // Run runs the command and gives its exit code. It returns when ctx ends or a
 // SIGINT or SIGTERM arrives and what is under way has been drained; a second
-// signal ends the process at once.
+// signal ends the process at once. A Stderr that takes no more, such as a pipe that
+// nobody reads, holds nothing up, and its end for five seconds at most.
 func (p *Program) Run(ctx context.Context) int {
+	stderr := record.NewWriter(p.Stderr)
+	defer stderr.Close() // what it says could be said to nobody
+	bounded := *p
+	bounded.Stderr, bounded.dropped = stderr, stderr.Dropped
+	return bounded.run(ctx)
+}
+
+func (p *Program) run(ctx context.Context) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

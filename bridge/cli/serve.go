@@ -137,7 +137,7 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	a.level, a.serving = level, true
 	a.metrics = metrics.New(metrics.Config{
 		Families:   route.Families(),
-		LogDropped: lines.Dropped, RefusalsDropped: kept.Dropped, HashesRunning: a.hasher.Running, HashesWaiting: a.hasher.Waiting,
+		LogDropped: func() uint64 { return lines.Dropped() + p.dropped() }, RefusalsDropped: kept.Dropped, HashesRunning: a.hasher.Running, HashesWaiting: a.hasher.Waiting,
 		Replays:         a.replays.Len,
 		LockedAccounts:  func() int { return a.identified().guard.LockedAccounts() },
 		LockedAddresses: func() int { return a.identified().guard.LockedAddresses() },

@@ -17,7 +17,7 @@ import (
 // Config names what is counted elsewhere and only shown here. Each is
 // asked when the metrics are read; nil leaves its metric out.
 type Config struct {
-	LogDropped      func() uint64 // lines that the log lost
+	LogDropped      func() uint64 // lines that the logs lost
 	RefusalsDropped func() uint64 // refusals that the store lost
 	HashesRunning   func() int    // passwords being checked
 	HashesWaiting   func() int    // and waiting for it
@@ -104,7 +104,7 @@ func (m *Metrics) elsewhere(cfg Config) {
 				func() float64 { return float64(value()) }))
 		}
 	}
-	counter("jetbridge_log_dropped_total", "Request lines that the log lost.", cfg.LogDropped)
+	counter("jetbridge_log_dropped_total", "Lines that the logs lost, of requests and of the program.", cfg.LogDropped)
 	counter("jetbridge_refusals_dropped_total", "Refusals that jetbridge why will not find.", cfg.RefusalsDropped)
 	gauge("jetbridge_hashes_running", "Passwords being checked.", cfg.HashesRunning)
 	gauge("jetbridge_hashes_waiting", "Passwords waiting to be checked.", cfg.HashesWaiting)

@@ -1,14 +1,12 @@
 package record
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"sync"
-	"time"
 )
 
 // LogConfig is how request lines are written.
@@ -25,7 +23,7 @@ type LogConfig struct {
 // lines, which [Log.Dropped] counts; it never holds a request up.
 type Log struct {
 	handler slog.Handler
-	out     *buffered
+	out     *Writer
 	attrs   sync.Pool // of *[]slog.Attr
 }
 
@@ -40,7 +38,7 @@ func NewLog(cfg LogConfig) (*Log, error) {
 		return &attrs
 	}
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
-	out := newBuffered(cfg.Out)
+	out := newWriter(cfg.Out, flushBytes)
 	switch cfg.Format {
 	case "", "json":
 		l.handler = slog.NewJSONHandler(out, options)
@@ -73,11 +71,11 @@ func (l *Log) Record(r *Record) {
 }
 
 // Dropped counts the lines that were lost.
-func (l *Log) Dropped() uint64 { return l.out.lost() }
+func (l *Log) Dropped() uint64 { return l.out.Dropped() }
 
 // Close writes what is left, for five seconds at most: whoever does not read the
 // lines must not keep the process from its end. Lines that come later are lost.
-func (l *Log) Close() error { return l.out.close() }
+func (l *Log) Close() error { return l.out.Close() }
 
 // appendAttrs lists what is known of r; what is empty is left out.
 func appendAttrs(a []slog.Attr, r *Record) []slog.Attr {
@@ -120,113 +118,4 @@ func appendAttrs(a []slog.Attr, r *Record) []slog.Attr {
 		a = append(a, slog.String("err", clip(r.Err, maxError)))
 	}
 	return a
-}
-
-const (
-	flushBytes = 32 << 10    // written as soon as so much waits
-	flushEvery = time.Second // or after so long
-	maxWaiting = 1 << 20     // and no more than this waits, some 2,500 lines
-	closeLimit = 5 * time.Second
-)
-
-// buffered takes whole lines and writes them from a goroutine of its own.
-type buffered struct {
-	out     io.Writer
-	full    chan struct{} // flushBytes wait
-	stop    chan struct{}
-	stopped chan struct{}
-	once    sync.Once
-	err     error // of the last write, after stopped
-
-	mu      sync.Mutex
-	waiting []byte
-	dropped uint64
-	closed  bool
-}
-
-func newBuffered(out io.Writer) *buffered {
-	return &buffered{
-		out: out, full: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
-		waiting: make([]byte, 0, 2*flushBytes),
-	}
-}
-
-// Write keeps a line for later. It never fails.
-func (b *buffered) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed || len(b.waiting)+len(line) > maxWaiting {
-		b.dropped++
-		return len(line), nil
-	}
-	b.waiting = append(b.waiting, line...)
-	if len(b.waiting) >= flushBytes {
-		select {
-		case b.full <- struct{}{}:
-		default: // it knows
-		}
-	}
-	return len(line), nil
-}
-
-func (b *buffered) run() {
-	defer close(b.stopped)
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
-	spare := make([]byte, 0, 2*flushBytes)
-	for {
-		select {
-		case <-b.full:
-			spare = b.flush(spare)
-		case <-tick.C:
-			spare = b.flush(spare)
-		case <-b.stop:
-			b.flush(spare)
-			return
-		}
-	}
-}
-
-// flush writes what waits, while further lines gather in spare, and gives the
-// written buffer back to be the next spare.
-func (b *buffered) flush(spare []byte) []byte {
-	b.mu.Lock()
-	lines := b.waiting
-	b.waiting = spare[:0]
-	b.mu.Unlock()
-	if len(lines) == 0 {
-		return lines
-	}
-	var n int
-	if n, b.err = b.out.Write(lines); b.err != nil {
-		// Half a line is no line: what follows the last whole one is lost too.
-		lost := bytes.Count(lines[min(n, len(lines)):], []byte{'\n'})
-		b.mu.Lock()
-		b.dropped += uint64(lost)
-		b.mu.Unlock()
-	}
-	return lines
-}
-
-func (b *buffered) lost() uint64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.dropped
-}
-
-func (b *buffered) close() error {
-	b.once.Do(func() {
-		b.mu.Lock()
-		b.closed = true
-		b.mu.Unlock()
-		close(b.stop)
-	})
-	limit := time.NewTimer(closeLimit)
-	defer limit.Stop()
-	select {
-	case <-b.stopped:
-		return b.err
-	case <-limit.C:
-		return errors.New("record: the log took no more lines; the last ones are lost")
-	}
 }

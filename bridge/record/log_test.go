@@ -179,6 +179,36 @@ func TestAStuckWriterDoesNotKeepTheProcess(t *testing.T) {
 	})
 }
 
+// TestWriter: lines are written as they come. Whoever does not read them holds nobody
+// up, nor the process' end for longer than five seconds.
+func TestWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out sheet
+		w := record.NewWriter(&out)
+		for i := range 3 {
+			fmt.Fprintln(w, "line", i)
+			synctest.Wait()
+			if n := strings.Count(out.String(), "\n"); n != i+1 {
+				t.Errorf("%d lines after %d", n, i+1)
+			}
+		}
+		if err := w.Close(); err != nil || w.Dropped() != 0 {
+			t.Errorf("%v, %d dropped", err, w.Dropped())
+		}
+		unread := stuck{make(chan struct{})}
+		w = record.NewWriter(unread)
+		for range 20_000 {
+			fmt.Fprintln(w, strings.Repeat("x", 99))
+		}
+		begun := time.Now()
+		if err := w.Close(); err == nil || time.Since(begun) != 5*time.Second || w.Dropped() < 9_000 || w.Dropped() > 11_000 {
+			t.Errorf("%v after %s, %d dropped", err, time.Since(begun), w.Dropped())
+		}
+		close(unread.letGo)
+		synctest.Wait()
+	})
+}
+
 type broken struct{ n int }
 
 func (b broken) Write(p []byte) (int, error) {
