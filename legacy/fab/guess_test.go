@@ -274,6 +274,31 @@ func TestNamesKeepQuiet(t *testing.T) {
 	}
 }
 
+// TestNamesTakeAsLong: an address costs as many hashes whether it is somebody's or
+// nobody's: after a wrong password by the other name, and when the one that was wrong
+// is asked again while she is locked out (C-24).
+func TestNamesTakeAsLong(t *testing.T) {
+	for _, address := range []string{"alice@example.com", "nobody@example.com"} {
+		s := newSite(t, HasherConfig{})
+		s.bubble(t, func(t *testing.T) {
+			close(s.release)
+			s.try(t.Context(), client, "bob", "x") // a hash has been seen
+			for i, step := range []struct {
+				name, password string
+				hashes         int32
+			}{
+				{address, "w", 1}, {address, "w", 0}, {"alice", "w", 1}, {"alice", "v", 1}, {address, "v", 1},
+				{"alice", "u", 1}, {address, "w", 0}, {address, "v", 0}, {address, "u", 1}, {address, "u", 0},
+			} {
+				before := s.begun.Load()
+				if got := s.try(t.Context(), attacker, step.name, step.password); got == "" || s.begun.Load()-before != step.hashes {
+					t.Errorf("%s, step %d: %d hashes, %q", address, i, s.begun.Load()-before, got)
+				}
+			}
+		})
+	}
+}
+
 // TestFlood: while one address sends more passwords than can be hashed, a client
 // that is known waits for none of them, and one that is new for one of them. What
 // finds no place is not held against anybody.

@@ -58,7 +58,7 @@ type HasherConfig struct {
 // of the configuration. It is safe for concurrent use.
 //
 // It remembers what it found under a keyed digest of user, password and stored
-// hash, which stays true for ever: whoever changes the password changes the
+// hash, and of the given name for what is wrong, which stays true for ever: whoever changes the password changes the
 // stored hash. No password is kept.
 type Hasher struct {
 	iterations int
@@ -135,8 +135,8 @@ var errWrong = legacy.Rejected(legacy.WrongPassword, nil)
 // or the attempt's. A comparison that has begun runs to its end, and is counted
 // then: who hangs up has guessed all the same.
 func (h *Hasher) check(ctx context.Context, a attempt, password, stored string) error {
-	key := h.digest(a.user, password, stored)
-	if _, known := h.right.Get(key); known {
+	right := h.digest(a.user, password, stored)
+	if _, known := h.right.Get(right); known {
 		return a.count(nil)
 	}
 	parsed, err := parseHash(stored, h.iterations)
@@ -146,17 +146,40 @@ func (h *Hasher) check(ctx context.Context, a attempt, password, stored string) 
 	if _, seen := h.methods.Get(parsed.method); !seen {
 		h.methods.Add(parsed.method, storedHash{method: parsed.method, salt: strings.Repeat("x", len(parsed.salt)), derive: parsed.derive})
 	}
-	return h.compare(ctx, a, key, parsed, password)
+	return h.compare(ctx, a, question{parsed, password, right, h.guess(a, password, stored)})
+}
+
+// A question is whether a password is the one of a stored hash.
+type question struct {
+	stored   storedHash
+	password string
+	right    digest // under which it is remembered that it is
+	guess    digest // or that it is not, and under which it is asked
+}
+
+// guess is of the given name too: a password that is known to be wrong by one name
+// must take as long by another, or it would tell that they are one user's (C-24).
+func (h *Hasher) guess(a attempt, password, stored string) digest {
+	return h.digest(a.given, a.user, password, stored)
 }
 
 // waste costs and counts what check does for a wrong password of somebody who
 // has one. Its error is never nil.
 func (h *Hasher) waste(ctx context.Context, a attempt, password string) error {
 	decoy := h.decoy(a.given)
-	if err := h.compare(ctx, a, h.digest(a.given, password, decoy.method), decoy, password); err != nil {
+	if err := h.compare(ctx, a, question{stored: decoy, password: password, guess: h.digest(a.given, password, decoy.method)}); err != nil {
 		return err
 	}
 	return errWrong // nothing matches a decoy
+}
+
+// hide is waste for somebody who is locked out by another name. What they have got
+// wrong already costs no hash again, as it would not if they were nobody.
+func (h *Hasher) hide(ctx context.Context, a attempt, password, stored string) error {
+	if _, known := h.wrong.Get(h.guess(a, password, stored)); known {
+		return a.stranger().count(errWrong)
+	}
+	return h.waste(ctx, a.stranger(), password)
 }
 
 // decoy is a hash of one of the methods that stored hashes have. It is the same
@@ -173,18 +196,18 @@ func (h *Hasher) decoy(user string) storedHash {
 	return decoy
 }
 
-func (h *Hasher) compare(ctx context.Context, a attempt, key digest, stored storedHash, password string) error {
-	if _, known := h.wrong.Get(key); known {
+func (h *Hasher) compare(ctx context.Context, a attempt, q question) error {
+	if _, known := h.wrong.Get(q.guess); known {
 		return a.count(errWrong)
 	}
-	c, first, err := h.join(a, key, stored, password)
+	c, first, err := h.join(a, q)
 	if err != nil {
 		return err
 	}
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		h.leave(key, c)
+		h.leave(q.guess, c)
 		return legacy.Unavailable(legacy.SourceUnavailable, ctx.Err(), 0)
 	}
 	if !first && (c.err == nil || errors.Is(c.err, legacy.ErrRejected)) {
@@ -193,12 +216,12 @@ func (h *Hasher) compare(ctx context.Context, a attempt, key digest, stored stor
 	return c.err
 }
 
-// join gives the comparison of that key. It begins with the first who asks, and
+// join gives the comparison of that guess. It begins with the first who asks, and
 // is that one's attempt.
-func (h *Hasher) join(a attempt, key digest, stored storedHash, password string) (c *comparison, first bool, err error) {
+func (h *Hasher) join(a attempt, q question) (c *comparison, first bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if c, ok := h.running[key]; ok {
+	if c, ok := h.running[q.guess]; ok {
 		c.waiters++
 		return c, false, nil
 	}
@@ -213,15 +236,15 @@ func (h *Hasher) join(a attempt, key digest, stored storedHash, password string)
 	}
 	ctx, giveUp := context.WithCancel(context.Background())
 	c = &comparison{waiters: 1, giveUp: giveUp, done: make(chan struct{})}
-	h.running[key] = c
+	h.running[q.guess] = c
 	go func() {
 		defer close(c.done)
 		defer giveUp()
 		defer func() { settle(c.err) }()
-		defer h.forget(key, c)
+		defer h.forget(q.guess, c)
 		defer place.Leave()
 		if c.err = h.await(ctx, place, c); c.err == nil {
-			c.err = h.finish(key, stored, password)
+			c.err = h.finish(q)
 		}
 	}()
 	return c, true, nil
@@ -257,21 +280,21 @@ func (h *Hasher) await(ctx context.Context, place *queue.Place, c *comparison) e
 }
 
 // finish computes the hash, and remembers what came of it.
-func (h *Hasher) finish(key digest, stored storedHash, password string) (err error) {
+func (h *Hasher) finish(q question) (err error) {
 	defer func() {
 		if recover() != nil { // nobody above this goroutine would
 			err = errors.New("fab: panic while hashing")
 		}
 	}()
-	match, err := h.matching(stored, password)
+	match, err := h.matching(q.stored, q.password)
 	switch {
 	case err != nil:
 		return err
 	case match:
-		h.right.Add(key, struct{}{})
+		h.right.Add(q.right, struct{}{})
 		return nil
 	}
-	h.wrong.Add(key, struct{}{})
+	h.wrong.Add(q.guess, struct{}{})
 	return errWrong
 }
 

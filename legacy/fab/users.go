@@ -176,10 +176,10 @@ func (u *Users) verify(ctx context.Context, username, password string) (*row, er
 		err = u.compare(ctx, a, r, password)
 	}
 	if errors.Is(err, legacy.ErrRejected) && !hasReason(err, legacy.WrongPassword) {
-		err = u.waste(ctx, a, password, err)
+		err = orElse(u.hasher.waste(ctx, a, password), err)
 	}
 	if errors.Is(err, errHidden) {
-		err = u.waste(ctx, a.stranger(), password, legacy.Rejected(legacy.TooManyFailures, nil))
+		err = orElse(u.hasher.hide(ctx, a, password, r.password), legacy.Rejected(legacy.TooManyFailures, nil))
 	}
 	if err != nil {
 		return nil, err
@@ -187,11 +187,11 @@ func (u *Users) verify(ctx context.Context, username, password string) (*row, er
 	return r, nil
 }
 
-// waste gives the refusal once it has cost and counted what a wrong password does,
+// orElse gives the refusal once it has cost and counted what a wrong password does,
 // or why it could not.
-func (u *Users) waste(ctx context.Context, a attempt, password string, refusal error) error {
-	if err := u.hasher.waste(ctx, a, password); !errors.Is(err, legacy.ErrRejected) {
-		return err
+func orElse(wasted, refusal error) error {
+	if !errors.Is(wasted, legacy.ErrRejected) {
+		return wasted
 	}
 	return refusal
 }
