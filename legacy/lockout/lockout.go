@@ -228,6 +228,11 @@ type bucket struct {
 	other  bool // it is that of another name of an account
 }
 
+// missing is how much less there is than one that is neither taken nor held.
+func (k *bucket) missing(now time.Time) float64 {
+	return 1 + float64(k.held) - k.tokens.TokensAt(now)
+}
+
 func (k *bucket) alias(other bool) {
 	if k != nil {
 		k.other = other
@@ -254,7 +259,7 @@ func (b *buckets[K]) wait(key K, now time.Time) time.Duration {
 	if !ok {
 		return 0
 	}
-	if missing := 1 + float64(k.held) - k.tokens.TokensAt(now); missing > 0 {
+	if missing := k.missing(now); missing > 0 {
 		return time.Duration(missing / float64(b.limit) * float64(time.Second))
 	}
 	return 0
@@ -301,7 +306,7 @@ func (b *buckets[K]) empty(now time.Time) int {
 	}
 	n := 0
 	for _, k := range b.known.Values() {
-		if !k.other && k.tokens.TokensAt(now) < 1 {
+		if !k.other && k.missing(now) > 0 {
 			n++
 		}
 	}

@@ -167,6 +167,9 @@ func TestHeld(t *testing.T) {
 	locked(t, g, "alice", there, 30*time.Second)
 	third := admit("bob")
 	locked(t, g, "carol", here, 20*time.Second)
+	if accounts, addresses := g.LockedAccounts(), g.LockedAddresses(); accounts != 1 || addresses != 1 {
+		t.Errorf("locked: %d, %d", accounts, addresses)
+	}
 
 	second(legacy.Unavailable(legacy.HashQueueFull, nil, 0)) // puts back what it held
 	locked(t, g, "alice", there, 0)
