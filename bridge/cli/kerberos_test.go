@@ -170,10 +170,13 @@ func TestBindingsNeedTLS(t *testing.T) {
 }
 
 // TestBindingsElsewhere: a command that serves nobody takes such a configuration
-// too.
+// too, whether it may read the key or not.
 func TestBindingsElsewhere(t *testing.T) {
 	s := newBoundSite(t)
 	cfg := loaded(t, s.lines(WriteCertificate(t, s.dir, "one"))...)
+	if err := os.WriteFile(cfg.TLS.Key, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var said strings.Builder
 	p := &Program{Stdout: io.Discard, Stderr: &said}
 	if err := p.usersDiff(t.Context(), cfg, false); err != nil || !strings.Contains(said.String(), "nobody differs") {
