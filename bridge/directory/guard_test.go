@@ -3,12 +3,18 @@ package directory_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/jetbridge/jetbridge/bridge/directory"
 	"github.com/jetbridge/jetbridge/legacy"
@@ -191,3 +197,43 @@ func (a *admitting) Admit(from netip.Addr, accounts ...string) (func(error), err
 	a.admitted.Add(1)
 	return a.Guard.Admit(from, accounts...)
 }
+
+// TestPutOut: while two addresses fill the queue somebody new is let in, and who is
+// put out for that hears that it is full.
+func TestPutOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		airflow := transport(func(*http.Request) (*http.Response, error) {
+			<-release
+			return &http.Response{StatusCode: http.StatusCreated, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(issued))}, nil
+		})
+		u, err := directory.NewUpstream(directory.UpstreamConfig{URL: "http://airflow/auth/token", Transport: airflow, Verify: seven, Concurrent: 1, Queue: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		got := map[string]legacy.Reason{}
+		var mu sync.Mutex
+		for i, address := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.3"} {
+			name := "user" + strconv.Itoa(i)
+			all.Go(func() {
+				_, err := u.VerifyPassword(legacy.WithClient(t.Context(), netip.MustParseAddr(address)), name, password)
+				mu.Lock()
+				defer mu.Unlock()
+				got[name] = reason(err)
+			})
+			synctest.Wait()
+		}
+		close(release)
+		all.Wait()
+		want := map[string]legacy.Reason{"user0": "", "user1": "", "user2": "", "user3": "", "user4": legacy.HashQueueFull, "user5": ""}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A transport is an Airflow in memory.
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
