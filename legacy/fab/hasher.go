@@ -174,7 +174,9 @@ func (h *Hasher) waste(ctx context.Context, a attempt, password string) error {
 }
 
 // hide is waste for somebody who is locked out by another name. What they have got
-// wrong already costs no hash again, as it would not if they were nobody.
+// wrong already costs no hash again, as it would not if they were nobody. What is asked
+// here for the first time is judged by nobody, and so costs another one, which a decoy
+// would not, when it is asked again after the lock-out.
 func (h *Hasher) hide(ctx context.Context, a attempt, password, stored string) error {
 	if _, known := h.wrong.Get(h.guess(a, password, stored)); known {
 		return a.stranger().count(errWrong)
