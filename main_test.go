@@ -49,7 +49,7 @@ var imports = []struct {
 	{"bridge", []string{"legacy", "modern", "modern/gate", "bridge/translate", "bridge/migration", "bridge/route", "bridge/record", "bridge/problem"}, "the decision core decides; it neither serves, nor stores, nor reads files"},
 	{"bridge/bridgetest", []string{"bridge", "bridge/migration", "bridge/route", "bridge/translate", "legacy", "modern", "modern/gate", "modern/token"}, "makers of cores for tests"},
 	{"bridge/proxy", []string{"bridge", "bridge/record", "bridge/problem"}, "carries a decision out"},
-	{"bridge/apiv1", []string{"bridge/record", "bridge/problem"}, "Airflow 2's answers, made of the upstream's"},
+	{"bridge/apiv1", []string{"bridge", "bridge/record", "bridge/problem"}, "carries a decision out, in Airflow 2's words"},
 	{"bridge/verify", []string{"bridge", "bridge/record", "bridge/problem", "bridge/route"}, "carries a decision out"},
 	{"bridge/tokenapi", []string{"bridge", "bridge/record", "bridge/problem", "bridge/route", "legacy"}, "hands out tokens for what the core identified"},
 	{"bridge/login", []string{"bridge", "bridge/record", "legacy", "legacy/fab", "legacy/session"}, "begins sessions for whom the old database knows"},

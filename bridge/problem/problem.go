@@ -24,6 +24,8 @@ const (
 // A Problem is an answer that refuses.
 type Problem struct {
 	Status int
+	// Title is what a V1 answer calls it; empty for the status's own name.
+	Title string
 	// Detail is one or two sentences for whoever reads the answer: that it was
 	// refused, and how to do it right.
 	Detail string
@@ -120,12 +122,16 @@ func (p Problem) v1(version string) []byte {
 		text := p.text()
 		detail = &text
 	}
+	title := p.Title
+	if title == "" {
+		title = http.StatusText(p.Status)
+	}
 	body := marshal(struct {
 		Detail *string `json:"detail"`
 		Status int     `json:"status"`
 		Title  string  `json:"title"`
 		Type   string  `json:"type"`
-	}{detail, p.Status, http.StatusText(p.Status), section}, "  ")
+	}{detail, p.Status, title, section}, "  ")
 	return append(body, '\n')
 }
 

@@ -39,6 +39,9 @@ type Record struct {
 	// Retried says that the upstream refused a minted token once and the
 	// request was sent again with a new one.
 	Retried bool
+	// Operation is which one of Airflow 2's REST API was asked for, by its
+	// operationId; empty elsewhere.
+	Operation string
 	// Origin says who made the answer: "upstream" or "bridge".
 	Origin string
 }

@@ -1,0 +1,38 @@
+package apiv1
+
+import (
+	"mime"
+	"strconv"
+	"strings"
+)
+
+// prefersText says whether a client that accepts this gets text where Airflow 2
+// had both text and JSON: text when neither is liked better, as with */*, and JSON
+// for who says nothing.
+func prefersText(accept []string) bool {
+	text := liking(accept, "text", "plain")
+	return text > 0 && text >= liking(accept, "application", "json")
+}
+
+// liking is the best quality that Accept gives a media type (RFC 9110 section
+// 12.5.1), by Werkzeug's reading: the best of what fits, not the most specific.
+func liking(accept []string, main, sub string) (best float64) {
+	for item := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		kind, params, err := mime.ParseMediaType(item)
+		if err != nil {
+			continue
+		}
+		a, b, _ := strings.Cut(kind, "/")
+		if a != "*" && a != main || b != "*" && b != sub {
+			continue
+		}
+		q := 1.0
+		if text, ok := params["q"]; ok {
+			if q, err = strconv.ParseFloat(text, 64); err != nil {
+				q = 0
+			}
+		}
+		best = max(best, q)
+	}
+	return best
+}

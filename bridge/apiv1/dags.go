@@ -1,0 +1,213 @@
+package apiv1
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// dagMembers are those that a Dag has in lists and alone.
+func dagMembers() []field {
+	tag := objectOf(same("name"))
+	fields := append(same("dag_display_name", "dag_id", "description", "fileloc", "file_token", "has_import_errors", "has_task_concurrency_limits",
+		"is_paused", "max_active_runs", "max_active_tasks", "max_consecutive_failed_dag_runs", "owners", "timetable_description"),
+		times("last_expired", "last_parsed_time", "next_dagrun_data_interval_end", "next_dagrun_data_interval_start")...)
+	fields = append(fields,
+		field{name: "is_active", from: []string{"is_stale"}, make: not},
+		field{name: "next_dagrun", from: []string{"next_dagrun_logical_date"}, make: datetime},
+		field{name: "next_dagrun_create_after", from: []string{"next_dagrun_run_after"}, make: datetime},
+		field{name: "schedule_interval", from: []string{"timetable_summary"}, make: scheduleInterval},
+		field{name: "tags", from: []string{"tags"}, as: list{tag}, null: "[]"},
+	)
+	fields = append(fields, constant(`"grid"`, "default_view")...)
+	fields = append(fields, constant("false", "is_subdag")...)
+	return append(fields, constant("", "last_pickled", "pickle_id", "root_dag_id", "scheduler_lock")...)
+}
+
+// dagDetailMembers are those that a Dag has with its details.
+func dagDetailMembers() []field {
+	fields := append(dagMembers(), same("catchup", "concurrency", "doc_md", "is_paused_upon_creation", "render_template_as_native_obj")...)
+	fields = append(fields, times("start_date", "end_date", "last_parsed")...)
+	fields = append(fields, constant(`"LR"`, "orientation")...)
+	return append(fields,
+		field{name: "dag_run_timeout", from: []string{"dag_run_timeout"}, make: isoTimeDelta},
+		field{name: "dataset_expression", from: []string{"asset_expression"}, make: datasetExpression},
+		field{name: "params", from: []string{"params"}, null: "{}"},
+		field{name: "template_searchpath", from: []string{"template_search_path"}},
+		field{name: "timezone", from: []string{"timezone"}, null: `"UTC"`},
+	)
+}
+
+func dags() []operation {
+	dag := objectOf(dagMembers())
+	const missing = "DAG not found"
+	return []operation{
+		{
+			id: "get_dags", at: "GET /dags",
+			query:  "dag_id_pattern fields limit offset only_active>exclude_stale order_by paused tags",
+			answer: page{rows: "dags", of: dag},
+		},
+		{
+			id: "get_dag", at: "GET /dags/{dag_id}",
+			query:  "fields",
+			answer: dag, missing: missing,
+		},
+		{
+			id: "patch_dag", at: "PATCH /dags/{dag_id}",
+			query:  "update_mask",
+			answer: dag, missing: missing,
+		},
+		{id: "delete_dag", at: "DELETE /dags/{dag_id}", missing: missing},
+		{
+			id: "get_dag_details", at: "GET /dags/{dag_id}/details",
+			query:  "fields",
+			answer: objectOf(dagDetailMembers()), missing: missing,
+		},
+		{
+			id: "patch_dags", at: "PATCH /dags",
+			query:  "dag_id_pattern limit offset only_active>exclude_stale tags update_mask",
+			answer: page{rows: "dags", of: dag},
+			do:     patchDags,
+		},
+	}
+}
+
+// not turns a boolean round.
+func not(dst []byte, values [][]byte) []byte {
+	switch string(values[0]) {
+	case "true":
+		return append(dst, "false"...)
+	case "false":
+		return append(dst, "true"...)
+	}
+	return dst
+}
+
+// interval is how Python writes a timedelta.
+var interval = regexp.MustCompile(`^(?:(-?\d+) days?, )?(\d+):(\d\d):(\d\d)(?:\.(\d{6}))?$`)
+
+// scheduleInterval makes what Airflow 2 kept of a schedule of the summary that
+// Airflow 3 gives of its timetable: a timedelta, or a cron expression, as which it
+// also wrote every other text.
+func scheduleInterval(dst []byte, values [][]byte) []byte {
+	var summary string
+	if values[0] == nil || json.Unmarshal(values[0], &summary) != nil {
+		return dst
+	}
+	if m := interval.FindStringSubmatch(summary); m != nil {
+		n := make([]int, len(m))
+		for i, text := range m[1:] {
+			n[i], _ = strconv.Atoi(text) // digits, or nothing
+		}
+		return timeDelta(dst, n[0], n[1]*3600+n[2]*60+n[3], n[4])
+	}
+	value, _ := json.Marshal(strings.Replace(summary, "Asset", "Dataset", 1)) // a string always can be
+	return append(append(append(dst, `{"__type": "CronExpression", "value": `...), value...), '}')
+}
+
+func timeDelta(dst []byte, days, seconds, micros int) []byte {
+	dst = strconv.AppendInt(append(dst, `{"__type": "TimeDelta", "days": `...), int64(days), 10)
+	dst = strconv.AppendInt(append(dst, `, "seconds": `...), int64(seconds), 10)
+	dst = strconv.AppendInt(append(dst, `, "microseconds": `...), int64(micros), 10)
+	return append(dst, '}')
+}
+
+// duration is an ISO 8601 duration as pydantic writes it.
+var duration = regexp.MustCompile(`^"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,6}))?S)?)?"$`)
+
+// isoTimeDelta makes Airflow 2's timedelta of a duration.
+func isoTimeDelta(dst []byte, values [][]byte) []byte {
+	m := duration.FindSubmatch(values[0])
+	if m == nil {
+		return dst
+	}
+	n := make([]int, len(m))
+	for i, text := range m[1:] {
+		if i == 4 {
+			text = append(bytes.Clone(text), "000000"[len(text):]...)
+		}
+		n[i], _ = strconv.Atoi(string(text))
+	}
+	return timeDelta(dst, n[0], n[1]*3600+n[2]*60+n[3], n[4])
+}
+
+// datasetExpression makes Airflow 2's tree of datasets of Airflow 3's of assets:
+// a leaf is a URI there, an object here.
+func datasetExpression(dst []byte, values [][]byte) []byte {
+	var tree any
+	if values[0] == nil || json.Unmarshal(values[0], &tree) != nil {
+		return dst
+	}
+	text, err := json.Marshal(datasetTree(tree))
+	if err != nil {
+		return dst
+	}
+	return append(dst, text...)
+}
+
+func datasetTree(node any) any {
+	object, ok := node.(map[string]any)
+	if !ok {
+		return node
+	}
+	if asset, ok := object["asset"].(map[string]any); ok {
+		return asset["uri"]
+	}
+	for _, branch := range []string{"any", "all"} {
+		leaves, _ := object[branch].([]any)
+		for i := range leaves {
+			leaves[i] = datasetTree(leaves[i])
+		}
+	}
+	return object
+}
+
+// patchDags pauses the Dags of one page. Airflow 3 pauses all that fit, whatever
+// the page; so what fits is asked for first, and where it is more than the page,
+// each Dag on the page is changed by itself.
+func patchDags(c *call) error {
+	if !c.query.Has("dag_id_pattern") {
+		return badRequest("", "Missing query parameter 'dag_id_pattern'")
+	}
+	list := request{method: http.MethodGet, path: c.path, query: maps.Clone(c.query)}
+	list.query.Del("update_mask")
+	list.query.Set("limit", strconv.Itoa(c.rows))
+	list.query.Set("offset", strconv.Itoa(c.offset))
+	list.query.Set("order_by", "dag_id")
+	var found struct {
+		Dags []struct {
+			ID string `json:"dag_id"`
+		}
+		Total *int `json:"total_entries"`
+	}
+	if err := c.fetch(c.r.Context(), list, &found); err != nil {
+		return err
+	}
+	if found.Total == nil || len(found.Dags) > maxPage {
+		return errSyntax
+	}
+	if len(found.Dags) == *found.Total {
+		return c.pages(c.answer.(page))
+	}
+	changed := make([]json.RawMessage, len(found.Dags))
+	err := c.atOnce(len(found.Dags), func(ctx context.Context, i int) error {
+		one := c.request()
+		one.path += "/" + url.PathEscape(found.Dags[i].ID)
+		one.query = url.Values{}
+		return c.fetch(ctx, one, &changed[i])
+	})
+	if err != nil {
+		return err
+	}
+	w := pageWriter{page: c.answer.(page), total: strconv.AppendInt(nil, int64(*found.Total), 10)}
+	return c.write(http.StatusOK, func(o *out) error {
+		w.o = o
+		return w.whole(changed)
+	})
+}

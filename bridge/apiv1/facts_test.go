@@ -1,0 +1,313 @@
+package apiv1
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEveryOperation: each of Airflow 2's is declared, with a corpus, or is said to
+// be missing.
+func TestEveryOperation(t *testing.T) {
+	declared := map[string]bool{}
+	for _, op := range families() {
+		if declared[op.id] {
+			t.Errorf("%s is declared twice", op.id)
+		}
+		declared[op.id] = true
+	}
+	known := map[string]bool{}
+	for id := range factsOf(t).v1 {
+		known[id] = true
+		if !declared[id] && !slices.ContainsFunc(notYet(), func(n operation) bool { return n.id == id }) {
+			t.Errorf("%s has no declaration, and is not among those that have none yet", id)
+		}
+	}
+	for id := range declared {
+		if !known[id] {
+			t.Errorf("%s is no operation of Airflow 2's", id)
+		}
+		if slices.ContainsFunc(notYet(), func(n operation) bool { return n.id == id }) {
+			t.Errorf("%s has a declaration, and is among those that have none yet", id)
+		}
+		if _, err := os.Stat(filepath.Join("testdata", "corpus", id+".txtar")); err != nil {
+			t.Errorf("%s has no corpus: %v", id, err)
+		}
+	}
+	if len(known) != 89 {
+		t.Errorf("Airflow 2 has %d operations, want 89", len(known))
+	}
+}
+
+// facts are what the two APIs' own descriptions say (testdata/facts.txt).
+type facts struct {
+	v1 map[string]*described
+	v2 map[string]*described // by method and path
+}
+
+type described struct {
+	at                  string // METHOD PATH
+	query, body, answer map[string]string
+}
+
+func factsOf(t *testing.T) facts {
+	t.Helper()
+	text, err := os.ReadFile("testdata/facts.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := facts{map[string]*described{}, map[string]*described{}}
+	var op *described
+	for line := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n") {
+		words := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, "v1 "):
+			op = &described{at: words[2] + " " + words[3]}
+			f.v1[words[1]] = op
+		case strings.HasPrefix(line, "v2"):
+			op = &described{at: words[2] + " " + words[3]}
+			f.v2[op.at] = op
+		case words[0] == "query":
+			op.query = namesOf(words[1:])
+		case words[0] == "body":
+			op.body = namesOf(words[1:])
+		case words[0] == "answer":
+			op.answer = namesOf(words[1:])
+		default:
+			t.Fatalf("facts.txt: %q", line)
+		}
+	}
+	f.correct()
+	return f
+}
+
+// correct changes what Airflow 2's description says where its server did otherwise,
+// which is what clients met.
+func (f facts) correct() {
+	tries := map[string]string{"task_instances": "", "total_entries": ""}
+	for name, says := range f.v1["get_task_instance"].answer {
+		switch name {
+		case "execution_date", "note", "rendered_fields", "rendered_map_index", "sla_miss", "trigger", "triggerer_job":
+		default:
+			if !strings.Contains(name, ".") {
+				tries["task_instances[]."+name] = says
+				f.v1["get_task_instance_try_details"].answer = alone(tries)
+			}
+		}
+	}
+	for _, id := range []string{"get_task_instance_tries", "get_mapped_task_instance_tries"} {
+		f.v1[id].answer = tries
+	}
+	f.v1["get_mapped_task_instance_try_details"].answer = f.v1["get_task_instance_try_details"].answer
+
+	details := f.v1["get_dag_details"].answer
+	details["template_searchpath"] = details["template_search_path"]
+	delete(details, "template_search_path")
+
+	// Of two answers that it may give, the dry run's is another declaration.
+	for name := range f.v1["clear_dag_run"].answer {
+		if strings.HasPrefix(name, "task_instances") || name == "total_entries" {
+			delete(f.v1["clear_dag_run"].answer, name)
+		}
+	}
+}
+
+// alone are the members of the rows of a list.
+func alone(list map[string]string) map[string]string {
+	names := map[string]string{}
+	for name, says := range list {
+		if _, below, found := strings.Cut(name, "[]."); found {
+			names[below] = says
+		}
+	}
+	return names
+}
+
+// namesOf gives for each name what is said of it: "?" and "@", and the releases.
+func namesOf(words []string) map[string]string {
+	names := map[string]string{}
+	for _, w := range words {
+		i := strings.IndexAny(w, "?@<>=")
+		if i < 0 {
+			i = len(w)
+		}
+		names[w[:i]] = w[i:]
+	}
+	return names
+}
+
+// TestDeclarations holds each declaration to what both Airflows say of themselves.
+func TestDeclarations(t *testing.T) {
+	f := factsOf(t)
+	for _, tmpl := range templatesOf(families()) {
+		t.Run(tmpl.id, func(t *testing.T) {
+			old := f.v1[tmpl.id]
+			if old == nil {
+				t.Fatal("Airflow 2 has no such operation")
+			}
+			if at := strings.ReplaceAll(tmpl.at, "...}", "}"); at != old.at {
+				t.Errorf("it is %s in Airflow 2, and declared as %s", old.at, at)
+			}
+			target := tmpl.upstream.method + " " + tmpl.upstream.path
+			new := f.find(target)
+			if new == nil {
+				t.Fatalf("Airflow 3 has no %s", target)
+			}
+			checkQuery(t, tmpl, old, new)
+			checkBody(t, tmpl, old, new)
+			if tmpl.answer != nil {
+				checkAnswer(t, tmpl, old, new)
+			} else if tmpl.do == nil && len(old.answer) > 0 {
+				t.Errorf("Airflow 2 answers with a body, and none is declared")
+			}
+		})
+	}
+}
+
+// find finds an operation of Airflow 3's by method and path, whatever the path's
+// parameters are called.
+func (f facts) find(target string) *described {
+	plain := func(at string) string {
+		var b strings.Builder
+		for i, part := range strings.Split(at, "{") {
+			if i > 0 {
+				_, part, _ = strings.Cut(part, "}")
+				b.WriteString("{}")
+			}
+			b.WriteString(part)
+		}
+		return strings.ReplaceAll(b.String(), "/~", "/{}")
+	}
+	for at, op := range f.v2 {
+		if plain(at) == plain(target) {
+			return op
+		}
+	}
+	return nil
+}
+
+func checkQuery(t *testing.T, tmpl *template, old, new *described) {
+	t.Helper()
+	declared := renames(tmpl.query)
+	for name := range old.query {
+		if _, ok := declared[name]; !ok {
+			t.Errorf("Airflow 2 has the parameter %s", name)
+		}
+	}
+	for name, upstream := range declared {
+		if _, ok := old.query[name]; !ok {
+			t.Errorf("Airflow 2 has no parameter %s", name)
+		}
+		kind, known := paramOf(name)
+		if upstream == name {
+			upstream = known
+		}
+		if _, ok := new.query[upstream]; !ok && kind != fields && upstream != nowhere {
+			t.Errorf("Airflow 3 has no parameter %s", upstream)
+		}
+	}
+}
+
+func checkBody(t *testing.T, tmpl *template, old, new *described) {
+	t.Helper()
+	for word := range strings.FieldsSeq(tmpl.operation.body) {
+		if name, dropped := strings.CutPrefix(word, "-"); dropped {
+			if _, ok := old.body[name]; !ok {
+				t.Errorf("Airflow 2's body has no %s", name)
+			}
+			if _, ok := new.body[name]; ok {
+				t.Errorf("Airflow 3's body has %s, and it is taken away", name)
+			}
+			continue
+		}
+		from, to, _ := strings.Cut(word, ">")
+		if _, ok := old.body[from]; !ok {
+			t.Errorf("Airflow 2's body has no %s", from)
+		}
+		if _, ok := new.body[to]; !ok {
+			t.Errorf("Airflow 3's body has no %s", to)
+		}
+	}
+}
+
+func checkAnswer(t *testing.T, tmpl *template, old, new *described) {
+	t.Helper()
+	check := shapeCheck{t, old.answer, new.answer}
+	check.shape(tmpl.answer, "", "")
+}
+
+// A shapeCheck holds a shape to the two descriptions of the value that it is of.
+type shapeCheck struct {
+	t        *testing.T
+	old, new map[string]string
+}
+
+func (c shapeCheck) shape(s shape, was, is string) {
+	switch s := s.(type) {
+	case page:
+		c.has(c.new, join(is, s.name()), "Airflow 3")
+		c.has(c.old, join(was, s.rows), "Airflow 2")
+		c.shape(s.of, join(was, s.rows)+"[]", join(is, s.name())+"[]")
+	case list:
+		c.shape(s.of, was+"[]", is+"[]")
+	case inner:
+		c.has(c.new, join(is, s.name), "Airflow 3")
+		c.shape(s.as, was, join(is, s.name))
+	case firstOf:
+		c.shape(s.of, was, is+"[]")
+	case *object:
+		c.object(s, was, is)
+	case asIs:
+	default:
+		c.t.Errorf("a shape %T that the test does not know", s)
+	}
+}
+
+func (c shapeCheck) object(ob *object, was, is string) {
+	for name := range c.old {
+		below, ok := strings.CutPrefix(name, was+".")
+		if was == "" {
+			below, ok = name, true
+		}
+		if ok && below != "" && !strings.ContainsAny(below, ".[") && !slices.ContainsFunc(ob.fields, func(f field) bool { return f.name == below }) {
+			c.t.Errorf("Airflow 2 has %s", join(was, below))
+		}
+	}
+	for _, f := range ob.fields {
+		flags := c.has(c.old, join(was, f.name), "Airflow 2")
+		if len(f.from) == 0 {
+			continue
+		}
+		nullable := true
+		for _, from := range f.from {
+			says := c.has(c.new, join(is, from), "Airflow 3")
+			nullable = nullable && (strings.Contains(says, "?") || strings.ContainsAny(says, "<>="))
+			if strings.Contains(says, "@") && f.make == nil {
+				c.t.Errorf("%s is a time in Airflow 3", join(is, from))
+			}
+		}
+		if nullable && !strings.Contains(flags, "?") && f.null == "" && len(f.from) == 1 {
+			c.t.Errorf("%s may be null in Airflow 3, and not in Airflow 2", join(is, f.from[0]))
+		}
+		if f.as != nil {
+			c.shape(f.as, join(was, f.name), join(is, f.from[0]))
+		}
+	}
+}
+
+func (c shapeCheck) has(in map[string]string, name, whose string) string {
+	says, ok := in[name]
+	if !ok {
+		c.t.Errorf("%s has no %s", whose, name)
+	}
+	return says
+}
+
+func join(prefix, name string) string {
+	if prefix == "" {
+		return name
+	}
+	return prefix + "." + name
+}

@@ -1,0 +1,94 @@
+package apiv1
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/jetbridge/jetbridge/bridge/problem"
+)
+
+// A problemError is an answer that refuses, in Airflow 2's words.
+type problemError struct {
+	status int
+	title  string // empty: the status's
+	detail string
+}
+
+func (e *problemError) Error() string { return e.detail }
+
+func badRequest(title, detail string) error {
+	return &problemError{http.StatusBadRequest, title, detail}
+}
+
+func notFound(title, detail string) error {
+	return &problemError{http.StatusNotFound, title, detail}
+}
+
+// maxProblem bounds what is read of an upstream's refusal.
+const maxProblem = 64 << 10
+
+// refusalOf makes Airflow 2's refusal of one of Airflow 3's.
+func (op *operation) refusalOf(status int, body []byte) *problemError {
+	e := &problemError{status: status, detail: detailOf(body)}
+	switch {
+	case status == http.StatusUnprocessableEntity:
+		e.status = http.StatusBadRequest
+	case status == http.StatusNotFound:
+		e.title = op.missing
+	case status < 400 || http.StatusText(status) == "":
+		return &problemError{status: http.StatusBadGateway, detail: fmt.Sprintf("Airflow 3 answered %d, which the bridge does not expect here.", status)}
+	}
+	if e.detail == "" {
+		e.detail = http.StatusText(e.status)
+	}
+	return e
+}
+
+// detailOf reads {"detail": …}: a text, what was wrong with each part of the
+// request, or what the database said. Of the last its statement is left out.
+func detailOf(body []byte) string {
+	var answer struct{ Detail json.RawMessage }
+	if json.Unmarshal(body, &answer) != nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(answer.Detail, &text) == nil {
+		return text
+	}
+	var faults []json.RawMessage
+	if json.Unmarshal(answer.Detail, &faults) == nil {
+		var texts []string
+		for _, f := range faults {
+			texts = append(texts, faultOf(f))
+		}
+		return strings.Join(texts, "; ")
+	}
+	var conflict struct{ Reason, Message string }
+	if json.Unmarshal(answer.Detail, &conflict) == nil {
+		return strings.TrimSuffix(conflict.Reason+": "+conflict.Message, ": ")
+	}
+	return ""
+}
+
+func faultOf(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	var fault struct {
+		Loc []any
+		Msg string
+	}
+	_ = json.Unmarshal(raw, &fault) // what cannot be read is left out
+	var where []string
+	for _, l := range fault.Loc {
+		where = append(where, fmt.Sprint(l))
+	}
+	return strings.TrimPrefix(strings.Join(where, ".")+": "+fault.Msg, ": ")
+}
+
+func (e *problemError) problem() problem.Problem {
+	return problem.Problem{Status: e.status, Title: e.title, Detail: e.detail}
+}

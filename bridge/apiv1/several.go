@@ -1,0 +1,48 @@
+package apiv1
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// maxAtOnce is how many requests to the upstream one of a client's makes at a time.
+const maxAtOnce = 4
+
+// atOnce runs n steps, some at a time. The first that fails stops the others, and
+// so does the client when it goes.
+func (c *call) atOnce(n int, step func(ctx context.Context, i int) error) error {
+	g, ctx := errgroup.WithContext(c.r.Context())
+	g.SetLimit(maxAtOnce)
+	for i := range n {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return step(ctx, i)
+		})
+	}
+	return g.Wait()
+}
+
+// fetch asks for JSON and reads it into v, which has room for what matters of it.
+func (c *call) fetch(ctx context.Context, r request, v any) error {
+	res, err := c.askIn(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxFetched))
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(text, v) != nil {
+		return errSyntax
+	}
+	return nil
+}
+
+// maxFetched bounds an answer that is read to go on from.
+const maxFetched = 16 << 20
