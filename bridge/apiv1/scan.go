@@ -33,11 +33,12 @@ type scanner struct {
 	buf     []byte
 	at, end int
 	name    []byte
+	held    holder
 	kinds   []byte // the brackets that are open in the value under way
 }
 
 func newScanner(src io.Reader) *scanner {
-	return &scanner{src: src, buf: make([]byte, chunkSize), name: make([]byte, 0, maxName)}
+	return &scanner{src: src, buf: make([]byte, chunkSize)}
 }
 
 // more reads another chunk when the last one is used up.
@@ -101,8 +102,8 @@ func (s *scanner) done() error {
 	return errSyntax
 }
 
-// object calls member for each member of the object that comes next, with its
-// name up to the next call; member consumes the value.
+// object calls member for each member of the object that comes next, with a name
+// that is good until something is read; member consumes the value.
 func (s *scanner) object(member func(name []byte) error) error {
 	return s.container('{', '}', func() error {
 		if err := s.memberName(); err != nil {
@@ -154,12 +155,26 @@ func (s *scanner) memberName() error {
 	case c != '"':
 		return errSyntax
 	}
-	held := holder{buf: s.name[:0], max: maxName, cut: true}
-	if err := s.text(&held); err != nil {
+	text := s.buf[s.at+1 : s.end]
+	if n := bytes.IndexByte(text, '"'); n >= 0 && n <= maxName && bytes.IndexByte(text[:n], '\\') < 0 && s.at+n+2 < s.end && s.buf[s.at+n+2] == ':' {
+		s.name = text[:n]
+		s.at += n + 3
+		return nil
+	}
+	return s.longMemberName()
+}
+
+// longMemberName reads a name that is not whole in this chunk, or not plain.
+func (s *scanner) longMemberName() error {
+	s.held = holder{buf: make([]byte, 0, maxName), max: maxName, cut: true}
+	if err := s.text(&s.held); err != nil {
 		return err
 	}
-	s.name = held.buf[1 : len(held.buf)-1]
-	return s.take(':')
+	if err := s.take(':'); err != nil {
+		return err
+	}
+	s.name = s.held.buf[1 : len(s.held.buf)-1]
+	return nil
 }
 
 // null consumes the value that comes next if it is null.
@@ -174,11 +189,11 @@ func (s *scanner) null() (bool, error) {
 // skip passes over the next value.
 func (s *scanner) skip() error { return s.value(io.Discard) }
 
-// hold appends the next value to dst. More than max bytes are errTooLarge.
+// hold appends the next value to dst. More than most bytes of it are errTooLarge.
 func (s *scanner) hold(dst []byte, most int) ([]byte, error) {
-	held := holder{buf: dst, max: len(dst) + most}
-	err := s.value(&held)
-	return held.buf, err
+	s.held = holder{buf: dst, max: len(dst) + most}
+	err := s.value(&s.held)
+	return s.held.buf, err
 }
 
 // value passes the next value to w, byte for byte.
