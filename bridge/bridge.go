@@ -165,6 +165,9 @@ func (c *Core) Decide(ctx context.Context, r Request) Decision {
 	if no != nil {
 		return c.Refused(r, d, no)
 	}
+	if d.Target.V1 && d.Verdict != Answer {
+		addAll(d.Client, c.cors(r, d.Target)) // whoever answers there, it is not Airflow 2
+	}
 	return d
 }
 

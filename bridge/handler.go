@@ -14,7 +14,7 @@ import (
 )
 
 // HandlerConfig is who decides about a request, and what becomes of it then. All
-// required but Own and Now.
+// required but V1, Own and Now.
 type HandlerConfig struct {
 	// Decider is the [Core], or the [Observer] in its place.
 	Decider interface {
@@ -22,6 +22,9 @@ type HandlerConfig struct {
 	}
 	// Forward carries out the passing verdicts (package proxy).
 	Forward http.Handler
+	// V1 carries out the passing verdicts on /api/v1 in Forward's place (package
+	// apiv1); nil: they are forwarded like any other.
+	V1 http.Handler
 	// Own answers the bridge's own endpoints; nil where there are none.
 	Own http.Handler
 	// Version of Airflow 2 that /api/v1 refusals speak as.
@@ -88,7 +91,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	switch d.Verdict {
 	case PassMinted, PassOwn, PassAsIs, PassUntouched:
-		h.Forward.ServeHTTP(out, r.WithContext(ctx))
+		h.forward(d).ServeHTTP(out, r.WithContext(ctx))
 	case Answer:
 		rec.Origin = "bridge"
 		h.answer(out, r.WithContext(ctx), d)
@@ -96,6 +99,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rec.Origin = "bridge"
 		WriteRefusal(out, r.Method, h.Version, d)
 	}
+}
+
+// forward is who carries d out.
+func (h *Handler) forward(d Decision) http.Handler {
+	if d.Target.V1 && h.V1 != nil {
+		return h.V1
+	}
+	return h.Forward
 }
 
 // answer lets the bridge's own endpoint answer, or nobody where the decision

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jetbridge/jetbridge/bridge/apiv1"
 	"github.com/jetbridge/jetbridge/bridge/config"
 	"github.com/jetbridge/jetbridge/bridge/metrics"
 	"github.com/jetbridge/jetbridge/bridge/record"
@@ -136,7 +137,7 @@ func (p *Program) serve(ctx context.Context, cfg *config.Config, with serving) e
 	}
 	a.level, a.serving = level, true
 	a.metrics = metrics.New(metrics.Config{
-		Families:   route.Families(),
+		Families: route.Families(), Operations: apiv1.Operations(),
 		LogDropped: func() uint64 { return lines.Dropped() + p.dropped() }, RefusalsDropped: kept.Dropped, HashesRunning: a.hasher.Running, HashesWaiting: a.hasher.Waiting,
 		Replays:         a.replays.Len,
 		LockedAccounts:  func() int { return a.identified().guard.LockedAccounts() },

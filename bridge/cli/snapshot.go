@@ -227,12 +227,36 @@ func (a *assembler) handler(t *taker, s *snapshot) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	old, err := a.apiV1(s, forward)
+	if err != nil {
+		return nil, err
+	}
 	own, err := a.own(t, s, forward)
 	if err != nil {
 		return nil, err
 	}
 	return bridge.NewHandler(bridge.HandlerConfig{
-		Decider: s.core, Forward: forward, Own: own, Version: cfg.Airflow2.Version, Sink: a.sink, Now: a.now,
+		Decider: s.core, Forward: forward, V1: old, Own: own, Version: cfg.Airflow2.Version, Sink: a.sink, Now: a.now,
+	})
+}
+
+// apiV1 speaks Airflow 2's REST API over the way to Airflow 3, or says that it is
+// switched off.
+func (a *assembler) apiV1(s *snapshot, way *proxy.Proxy) (http.Handler, error) {
+	cfg := s.cfg
+	if !cfg.Migration.APIv1 {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec, d := record.From(r.Context()), bridge.DecisionFrom(r.Context())
+			rec.Reason, rec.Origin = record.APIv1SwitchedOff, "bridge"
+			d.Problem = problem.Problem{
+				Status: http.StatusGone, Detail: "Airflow 2's REST API is switched off here. Use Airflow 3's, /api/v2.", RequestID: rec.ID,
+			}
+			bridge.WriteRefusal(w, r.Method, cfg.Airflow2.Version, d)
+		}), nil
+	}
+	return apiv1.New(apiv1.Config{
+		Upstream: cfg.Airflow3.URL.JoinPath(cfg.BasePath), Transport: way.Transport(), Fail: way.Fail,
+		Version: cfg.Airflow2.Version, PageLimit: cfg.Airflow2.MaximumPageLimit, Now: a.now,
 	})
 }
 

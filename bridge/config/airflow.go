@@ -61,6 +61,7 @@ func airflow2Fillings() []filling {
 		{path: "airflow2.cors.allow_headers", section: "api", key: "access_control_allow_headers"},
 		{path: "airflow2.cors.allow_methods", section: "api", key: "access_control_allow_methods"},
 		{path: "airflow2.cors.allow_origins", section: "api", key: "access_control_allow_origins"},
+		{path: "airflow2.maximum_page_limit", section: "api", key: "maximum_page_limit"},
 		{path: "legacy_base_path", section: "webserver", key: "base_url", convert: pathOfURL},
 	}, airflow2Session()...)
 }

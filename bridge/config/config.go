@@ -173,7 +173,9 @@ type Airflow2 struct {
 	ConfigFile string `yaml:"config" path:"yes"`
 	// Version is the Airflow 2 that clients knew, as 2.10.5.
 	Version string `yaml:"version"`
-	CORS    CORS   `yaml:"cors"`
+	// MaximumPageLimit is its [api] maximum_page_limit.
+	MaximumPageLimit int  `yaml:"maximum_page_limit"`
+	CORS             CORS `yaml:"cors"`
 }
 
 // Legacy says which old ways clients may use.
@@ -295,6 +297,8 @@ type Migration struct {
 	// TokenSchemes are the schemes that may still get a token at the token API,
 	// whatever the mode; nil for every one that is configured, empty for none.
 	TokenSchemes []string `yaml:"token_schemes" all:"yes"`
+	// APIv1 says whether Airflow 2's REST API is spoken.
+	APIv1 bool `yaml:"api_v1"`
 }
 
 // The modes.

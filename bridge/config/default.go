@@ -28,7 +28,7 @@ func Default() Config {
 			AnswerTimeout: 10 * time.Minute,
 			Users:         UpstreamUsers{Via: Database, OutageGrace: time.Minute},
 		},
-		Airflow2: Airflow2{Version: "2.10.5"},
+		Airflow2: Airflow2{Version: "2.10.5", MaximumPageLimit: 100},
 		Legacy: Legacy{
 			Users:    LegacyUsers{Recheck: databaseRecheck, OutageGrace: time.Minute},
 			Lockout:  Lockout{Failures: 10, AddressFailures: 500, Window: 5 * time.Minute},
@@ -43,7 +43,7 @@ func Default() Config {
 			MaxIssuedLifetime: 24 * time.Hour,
 		},
 		TokenAPI:  TokenAPI{Lifetime: 24 * time.Hour, CLILifetime: time.Hour},
-		Migration: Migration{Mode: Dual},
+		Migration: Migration{Mode: Dual, APIv1: true},
 		Store:     Store{DSN: "sqlite:///jetbridge.db"},
 	}
 }

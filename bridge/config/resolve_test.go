@@ -135,7 +135,7 @@ func TestResolved(t *testing.T) {
 		},
 		"jwt-only": func(c *Config) {
 			c.Legacy.AuthBackends = nil
-			c.Migration = Migration{Mode: JWTOnly, TokenSchemes: []string{}}
+			c.Migration = Migration{Mode: JWTOnly, TokenSchemes: []string{}, APIv1: true}
 		},
 		"calendar": func(c *Config) {
 			c.Migration.DeprecatedSince = time.Date(2025, 4, 22, 0, 0, 0, 0, time.UTC)

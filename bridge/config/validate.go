@@ -222,6 +222,9 @@ func (v *validation) airflow2(c Config) {
 	if !version.MatchString(c.Airflow2.Version) {
 		v.add("airflow2.version", "must be a version of Airflow 2 with three numbers, such as 2.10.5")
 	}
+	if n := c.Airflow2.MaximumPageLimit; n < 1 || n > 100_000 {
+		v.add("airflow2.maximum_page_limit", "must be from 1 to 100000")
+	}
 }
 
 func (v *validation) legacy(c Config) {

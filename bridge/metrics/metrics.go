@@ -23,6 +23,8 @@ type Config struct {
 	HashesWaiting   func() int    // and waiting for it
 	// Families are the routes' families by which what is only observed is counted.
 	Families []string
+	// Operations are those of Airflow 2's REST API that can be asked for.
+	Operations []string
 	// LockedAccounts and LockedAddresses had too many failures.
 	LockedAccounts, LockedAddresses func() int
 	Replays                         func() int // Kerberos authenticators that are remembered
@@ -35,6 +37,7 @@ type Metrics struct {
 	registry   *prometheus.Registry
 	requests   *prometheus.CounterVec
 	observed   *prometheus.CounterVec
+	operations *prometheus.CounterVec
 	refusals   *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
 	upstream   *prometheus.HistogramVec
@@ -44,6 +47,7 @@ type Metrics struct {
 	failures   prometheus.Counter
 	reasons    []record.Reason
 	families   []string
+	known      []string // operations
 }
 
 // New makes the metrics in a registry of their own.
@@ -57,6 +61,9 @@ func New(cfg Config) *Metrics {
 		observed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jetbridge_observed_total", Help: "Requests that passed untouched in mode observe, by what they claimed to be.",
 		}, []string{"family", "scheme"}),
+		operations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jetbridge_api_v1_requests_total", Help: "Requests to Airflow 2's REST API, by what was asked for and by what credential.",
+		}, []string{"operation", "scheme", "status"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jetbridge_refusals_total", Help: "Requests refused, by reason; jetbridge why explains one.",
 		}, []string{"reason"}),
@@ -80,8 +87,9 @@ func New(cfg Config) *Metrics {
 		}),
 		reasons:  record.Reasons(),
 		families: slices.Clone(cfg.Families),
+		known:    slices.Clone(cfg.Operations),
 	}
-	m.registry.MustRegister(m.requests, m.observed, m.refusals, m.seconds, m.upstream, m.inFlight, m.minted, m.generation, m.failures,
+	m.registry.MustRegister(m.requests, m.observed, m.operations, m.refusals, m.seconds, m.upstream, m.inFlight, m.minted, m.generation, m.failures,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range m.reasons {
 		m.refusals.WithLabelValues(string(r)) // so that a first refusal is a rise from zero
@@ -123,6 +131,9 @@ func (m *Metrics) Record(r *record.Record) {
 		statusClass(r.Status)).Inc()
 	if r.Verdict == "pass_untouched" {
 		m.observed.WithLabelValues(among(r.Family, m.families...), scheme).Inc()
+	}
+	if r.Operation != "" {
+		m.operations.WithLabelValues(among(r.Operation, m.known...), scheme, statusClass(r.Status)).Inc()
 	}
 	if r.Reason != "" {
 		why := "other"

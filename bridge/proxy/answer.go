@@ -121,8 +121,10 @@ var details = map[record.Reason]string{
 	record.UpstreamRefusedToken: "Airflow 3 refused the token that the bridge made for this request. The credential itself was accepted.",
 }
 
-// fail answers for an upstream that did not.
-func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
+// Fail answers for an upstream that did not: 504 for one that was too slow, 502 for
+// any other, and what the client did wrong where it was the client. Err is what the
+// transport said.
+func (p *Proxy) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		rec := record.From(r.Context())
 		rec.Err, rec.Origin = clientLeft, "bridge"

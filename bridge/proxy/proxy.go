@@ -94,13 +94,18 @@ func New(cfg Config) (*Proxy, error) {
 		Rewrite:        p.rewrite,
 		Transport:      &renewer{next: cfg.Transport, mintAgain: cfg.MintAgain, now: cfg.Now},
 		ModifyResponse: modifyResponse,
-		ErrorHandler:   p.fail,
+		ErrorHandler:   p.Fail,
 		BufferPool:     new(bufferPool),
 		// Each fault is in its request's record.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	return p, nil
 }
+
+// Transport is what carries this proxy's requests to the upstream, for whoever asks
+// the same upstream otherwise: it replaces a minted token that is refused, by the
+// decision in the request's context.
+func (p *Proxy) Transport() http.RoundTripper { return p.reverse.Transport }
 
 // ServeHTTP forwards r as the decision in its context says. Without a decision
 // that passes it answers 500 and sends nothing upstream.

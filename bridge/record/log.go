@@ -97,6 +97,7 @@ func appendAttrs(a []slog.Attr, r *Record) []slog.Attr {
 	text("reason", string(r.Reason))
 	text("class", r.Class)
 	text("family", r.Family)
+	text("operation", r.Operation)
 	text("scheme", r.Scheme)
 	text("claimed", r.Claimed)
 	text("name", r.Name)

@@ -12,6 +12,7 @@ const (
 	ForbiddenHeader   Reason = "forbidden_header"    // an alias of a protected header where it cannot be removed
 	BadGatewayHeaders Reason = "bad_gateway_headers" // X-Original-*/X-Forwarded-* missing, doubled or unparsable
 	NeedsProxy        Reason = "needs_proxy"         // /api/v1 asked through /auth/verify
+	APIv1SwitchedOff  Reason = "api_v1_switched_off" // /api/v1, where migration.api_v1 is false
 	CrossOrigin       Reason = "cross_origin"        // an unsafe method from another origin
 	BadRequest        Reason = "bad_request"         // unreadable body or the like
 	FormToken         Reason = "form_token"          // of the login form, not its session's
