@@ -38,7 +38,7 @@ func dagDetailMembers() []field {
 	return append(fields,
 		field{name: "dag_run_timeout", from: []string{"dag_run_timeout"}, make: isoTimeDelta},
 		field{name: "dataset_expression", from: []string{"asset_expression"}, make: datasetExpression},
-		field{name: "params", from: []string{"params"}, null: "{}"},
+		field{name: "params", from: []string{"params"}, as: params(), null: "{}"},
 		field{name: "template_searchpath", from: []string{"template_search_path"}},
 		field{name: "timezone", from: []string{"timezone"}, null: `"UTC"`},
 	)

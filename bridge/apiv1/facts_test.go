@@ -102,6 +102,16 @@ func (f facts) correct() {
 	}
 	f.v1["get_mapped_task_instance_try_details"].answer = f.v1["get_task_instance_try_details"].answer
 
+	for _, id := range []string{"get_tasks", "get_task"} {
+		answer := f.v1[id].answer
+		for name := range answer {
+			if strings.Contains(name, "sub_dag") || strings.HasSuffix(name, "executor") {
+				delete(answer, name) // never there
+			} else if row, found := strings.CutSuffix(name, "class_ref"); found && !strings.Contains(name, "extra_links") {
+				answer[row+"operator_name"], answer[row+"params"] = "", ""
+			}
+		}
+	}
 	details := f.v1["get_dag_details"].answer
 	details["template_searchpath"] = details["template_search_path"]
 	delete(details, "template_search_path")
@@ -259,6 +269,7 @@ func (c shapeCheck) shape(s shape, was, is string) {
 		c.shape(s.of, was, is+"[]")
 	case *object:
 		c.object(s, was, is)
+	case dict: // its names are the Dag's own
 	case asIs:
 	default:
 		c.t.Errorf("a shape %T that the test does not know", s)

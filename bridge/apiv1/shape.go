@@ -31,6 +31,24 @@ func (l list) rewrite(s *scanner, o *out) error {
 	return err
 }
 
+// A dict is an object of any names, whose values have one shape.
+type dict struct{ of shape }
+
+func (d dict) rewrite(s *scanner, o *out) error {
+	n := 0
+	o.open('{')
+	err := s.object(func(name []byte) error {
+		if len(name) >= maxName-len(`""`) {
+			return errTooLarge // it was cut
+		}
+		o.member(n, string(name))
+		n++
+		return d.of.rewrite(s, o)
+	})
+	o.shut('}', n)
+	return err
+}
+
 // An inner is the one member of an object that counts: the object is taken off.
 type inner struct {
 	name string
