@@ -121,7 +121,7 @@ func readBody(r *http.Request) (body, error) {
 // membersOf takes a valid object apart. Of a name that comes twice the last
 // value counts, as in Python.
 func membersOf(raw []byte) (body, error) {
-	var b body
+	b := body{} // an object of nothing is one too
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	_, err := dec.Token()
 	for err == nil && dec.More() {

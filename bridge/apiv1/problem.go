@@ -65,11 +65,9 @@ func detailOf(body []byte) string {
 		}
 		return strings.Join(texts, "; ")
 	}
-	var conflict struct{ Reason, Message string }
-	if json.Unmarshal(answer.Detail, &conflict) == nil {
-		return strings.TrimSuffix(conflict.Reason+": "+conflict.Message, ": ")
-	}
-	return ""
+	var conflict struct{ Reason string }
+	_ = json.Unmarshal(answer.Detail, &conflict) // what cannot be read has no reason
+	return conflict.Reason
 }
 
 func faultOf(raw json.RawMessage) string {
