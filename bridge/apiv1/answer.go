@@ -63,6 +63,9 @@ func (w *answerWriter) end() error {
 		w.Header().Set("Content-Length", strconv.Itoa(len(w.held)))
 	}
 	w.start()
+	if len(w.held) == 0 {
+		return nil
+	}
 	_, err := w.ResponseWriter.Write(w.held)
 	return err
 }
