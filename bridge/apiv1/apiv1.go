@@ -113,12 +113,10 @@ func Operations() []string {
 // withheld.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := bridge.DecisionFrom(r.Context())
-	out := &answerWriter{ResponseWriter: w, client: d.Client, bare: r.Method == http.MethodHead}
+	out := &answerWriter{ResponseWriter: w, client: d.Client, status: http.StatusInternalServerError, length: -1, bare: r.Method == http.MethodHead}
 	err := h.serve(out, r, d)
 	if err == nil {
-		err = out.end()
-	}
-	if err == nil {
+		out.start()
 		return
 	}
 	rec := record.From(r.Context())

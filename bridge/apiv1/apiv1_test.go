@@ -270,7 +270,7 @@ func TestStreams(t *testing.T) {
 	line := `{"timestamp":"2026-01-01T00:00:00Z","event":"` + strings.Repeat("e", 900) + `","level":"info"}`
 	for _, c := range []struct{ name, target, accept, kind, before, each, after string }{
 		{"a value", "/api/v1/dags/d/dagRuns/r", "", "application/json", `{"conf":"`, strings.Repeat("x", 1000), `"}`},
-		{"a list", "/api/v1/dags/d/dagRuns?limit=1", "", "application/json", `{"dag_runs":[{}`, strings.Repeat(`,{"dag_id":"d"}`, 50), `]}`},
+		{"a list", "/api/v1/dags/d/dagRuns?limit=1", "", "application/json", `{"dag_runs":[{}`, `,{"conf":"` + strings.Repeat("x", 4000) + `"}`, `]}`},
 		{"a log as text", "/api/v1/dags/d/dagRuns/r/taskInstances/t/logs/1", "text/plain", "application/x-ndjson", "", line + "\n", ""},
 		{"a log as JSON", "/api/v1/dags/d/dagRuns/r/taskInstances/t/logs/1", "application/json", "application/json", `{"content":[""`, "," + line, `],"continuation_token":null}`},
 	} {

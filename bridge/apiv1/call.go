@@ -198,7 +198,7 @@ func (c *call) write(status int, by func(*out) error) error {
 		return err
 	}
 	_ = o.WriteByte('\n')
-	return o.Flush()
+	return c.w.flush(o.Writer)
 }
 
 // pages answers with a list, of as many pages as it takes.

@@ -67,7 +67,7 @@ func (c *call) logText() error {
 }
 
 // textOf writes a line of text for each object of NDJSON.
-func textOf(w io.Writer, r io.Reader) error {
+func textOf(w *answerWriter, r io.Reader) error {
 	in, out := bufio.NewReaderSize(r, chunkSize), bufio.NewWriterSize(w, chunkSize)
 	var line, text []byte
 	for {
@@ -89,7 +89,7 @@ func textOf(w io.Writer, r io.Reader) error {
 		}
 		line = line[:0]
 		if err == io.EOF {
-			return out.Flush()
+			return w.flush(out)
 		}
 	}
 }
