@@ -21,8 +21,9 @@
 //
 // # To add an operation
 //
-//  1. Write testdata/corpus/ID.txtar: what a client sends, what Airflow 3 must see and
-//     says (record it from a real one), what the client must get.
+//  1. Write testdata/corpus/ID.txtar: what a client sends. What Airflow 3 must see and
+//     says is recorded from a real one, and with it what the client gets (TestCorpus
+//     tells how); look at both.
 //  2. Add a declaration to its family's file (dags.go, dagruns.go …), or in a new file
 //     a new family, and that to families. Take its ID from the list notYet.
 //  3. go test ./bridge/apiv1: TestDeclarations holds it to what both Airflows'

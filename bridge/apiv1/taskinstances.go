@@ -127,12 +127,14 @@ func setState(c *call) error {
 	return c.reference(instance)
 }
 
-// canSetMapped refuses where Airflow 3 would change every instance of the task.
+// canSetMapped refuses where Airflow 3 would change every instance of the task:
+// 3.1.0 does (apache/airflow#57101), 3.0.6 does not, and of those before it nobody
+// has made sure.
 func (c *call) canSetMapped() error {
 	r, err := c.release()
-	if err == nil && r.before(release{3, 1, 1}) {
+	if err == nil && (r.before(release{3, 0, 6}) || r.before(release{3, 1, 1}) && !r.before(release{3, 1, 0})) {
 		err = &problemError{status: http.StatusNotImplemented,
-			detail: "This release of Airflow 3 would change every instance of the mapped task. It has to be 3.1.1 or later."}
+			detail: "This release of Airflow 3 may change every instance of the mapped task. Use 3.0.6, or 3.1.1 and later."}
 	}
 	return err
 }
