@@ -74,6 +74,7 @@ type Handler struct {
 	now       func() time.Time
 	releases  releases
 	templates []*template
+	documents map[string]document // by path
 }
 
 // New makes a handler. It asks nobody.
@@ -90,17 +91,18 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	templates := templatesOf(append(families(), notYet()...))
 	return &Handler{
 		upstream:  strings.TrimRight(cfg.Upstream.Scheme+"://"+cfg.Upstream.Host+cfg.Upstream.EscapedPath(), "/"),
 		transport: cfg.Transport, fail: cfg.Fail, version: cfg.Version, pageLimit: cfg.PageLimit, now: cfg.Now,
-		templates: templatesOf(append(families(), notYet()...)),
+		templates: templates, documents: documents(templates, cfg.Version),
 	}, nil
 }
 
-// Operations lists the operations of Airflow 2's REST API by their operationIds, for
-// whoever counts by them.
+// Operations lists the operations of Airflow 2's REST API by their operationIds, and
+// "openapi", its description, for whoever counts by them.
 func Operations() []string {
-	var ids []string
+	ids := []string{"openapi"}
 	for _, op := range append(families(), notYet()...) {
 		ids = append(ids, op.id)
 	}
@@ -144,6 +146,13 @@ func (h *Handler) serve(w *answerWriter, r *http.Request, d bridge.Decision) err
 	default:
 		rec.Reason, rec.Err = record.Fault, "apiv1 was given no passing decision"
 		return &problemError{status: http.StatusInternalServerError, detail: "The request could not be translated."}
+	}
+	if doc, ok := h.documents[d.Target.Path]; ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		rec.Operation, rec.Origin = "openapi", "bridge"
+		w.begin(http.StatusOK, doc.kind)
+		w.length = len(doc.text)
+		_, err := w.Write(doc.text)
+		return err
 	}
 	facts := bridge.RequestOf(r, "")
 	t, params, err := h.find(r.Method, facts.RawPath, d.Target.Path)

@@ -42,7 +42,7 @@ func (c *call) read(query string) error {
 	if err := c.translate(query); err != nil {
 		return err
 	}
-	if c.op.method != http.MethodPost && c.op.method != http.MethodPatch {
+	if !c.op.takesBody() {
 		return nil
 	}
 	var err error

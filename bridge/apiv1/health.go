@@ -3,8 +3,8 @@
 package apiv1
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -21,8 +21,8 @@ const (
 )
 
 // Health answers GET and HEAD /health, gone in Airflow 3, with what Airflow 3
-// says at url, its own /api/v2/monitor/health: the same members, and more. An
-// upstream that cannot be asked is a 502.
+// says at url, its own /api/v2/monitor/health, in Airflow 2's words. An upstream
+// that cannot be asked is a 502.
 func Health(upstream http.RoundTripper, url string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
@@ -54,14 +54,16 @@ func fetch(ctx context.Context, upstream http.RoundTripper, url string) ([]byte,
 		return nil, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, healthSize))
-	if err != nil {
-		return nil, err
-	}
-	if res.StatusCode != http.StatusOK || !json.Valid(body) {
+	if res.StatusCode != http.StatusOK {
 		return nil, errNoHealth
 	}
-	return body, nil
+	var body bytes.Buffer
+	s, o := newScanner(io.LimitReader(res.Body, healthSize)), newOut(&body)
+	if err := health().rewrite(s, o); err != nil {
+		return nil, err
+	}
+	_ = o.Flush() // a buffer takes everything
+	return body.Bytes(), s.done()
 }
 
 var errNoHealth = errors.New("the upstream's answer is not its health")

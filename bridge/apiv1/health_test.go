@@ -11,7 +11,7 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/record"
 )
 
-const healthy = `{"metadatabase":{"status":"healthy"},"scheduler":{"status":null}}`
+const healthy = `{"metadatabase":{"status":"healthy"},"scheduler":{"status":null},"dag_processor":null}`
 
 func TestHealth(t *testing.T) {
 	for _, c := range []struct {
@@ -21,7 +21,7 @@ func TestHealth(t *testing.T) {
 		body         string
 		reason       record.Reason
 	}{
-		{"as airflow 3 says it", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, healthy) }, 200, healthy, ""},
+		{"as airflow 3 says it", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, healthy) }, 200, `"status": "healthy"`, ""},
 		{"without a body", "HEAD", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, healthy) }, 200, "", ""},
 		{"down", "GET", nil, 502, "cannot be asked", record.UpstreamUnreachable},
 		{"refused", "GET", http.NotFound, 502, "cannot be asked", record.UpstreamUnreachable},

@@ -2,6 +2,7 @@ package apiv1
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -57,6 +58,11 @@ type template struct {
 	segments []segment
 	rest     bool // the last segment takes what is left
 	upstream target
+}
+
+// takesBody says whether a request of the operation has a body.
+func (t *template) takesBody() bool {
+	return t.method == http.MethodPost || t.method == http.MethodPatch
 }
 
 // A segment is literal text, or a parameter's name.

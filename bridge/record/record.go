@@ -40,7 +40,7 @@ type Record struct {
 	// request was sent again with a new one.
 	Retried bool
 	// Operation is which one of Airflow 2's REST API was asked for, by its
-	// operationId; empty elsewhere.
+	// operationId, or "openapi" for its description; empty elsewhere.
 	Operation string
 	// Origin says who made the answer: "upstream" or "bridge".
 	Origin string
