@@ -1,7 +1,6 @@
 package apiv1
 
 import (
-	"bufio"
 	"net/http"
 	"strconv"
 
@@ -28,7 +27,10 @@ func (w *answerWriter) begin(status int, contentType string) {
 
 // flush sends what is buffered at an answer's end, with its length when that is all
 // of it.
-func (w *answerWriter) flush(b *bufio.Writer) error {
+func (w *answerWriter) flush(b interface {
+	Buffered() int
+	Flush() error
+}) error {
 	if !w.started {
 		w.length = b.Buffered()
 	}

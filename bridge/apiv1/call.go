@@ -197,8 +197,8 @@ func (c *call) write(status int, by func(*out) error) error {
 	if err := by(o); err != nil {
 		return err
 	}
-	_ = o.WriteByte('\n')
-	return c.w.flush(o.Writer)
+	o.text("\n")
+	return c.w.flush(o)
 }
 
 // pages answers with a list, of as many pages as it takes.

@@ -99,7 +99,7 @@ func textOf(w *answerWriter, r io.Reader) error {
 func writeLog(o *out, s *scanner) error {
 	o.open('{')
 	o.member(0, "content")
-	_, _ = o.WriteString(`"[('', '`)
+	o.text(`"[('', '`)
 	token := []byte(quoted(endOfLog))
 	if s != nil {
 		err := s.object(func(name []byte) error {
@@ -122,7 +122,7 @@ func writeLog(o *out, s *scanner) error {
 			return err
 		}
 	}
-	_, _ = o.WriteString(`')]"`)
+	o.text(`')]"`)
 	o.member(1, "continuation_token")
 	_, _ = o.Write(token)
 	o.shut('}', 2)

@@ -97,7 +97,7 @@ func (w *pageWriter) end(offset int) {
 			total = offset + w.n
 		}
 		w.o.member(1, "total_entries")
-		_, _ = w.o.WriteString(strconv.Itoa(total))
+		w.o.text(strconv.Itoa(total))
 	}
 	w.o.shut('}', 1)
 }

@@ -164,6 +164,15 @@ func (s *scanner) memberName() error {
 	return s.longMemberName()
 }
 
+// prefix consumes text if that is what comes next, to the byte.
+func (s *scanner) prefix(text []byte) bool {
+	if !bytes.HasPrefix(s.buf[s.at:s.end], text) {
+		return false
+	}
+	s.at += len(text)
+	return true
+}
+
 // longMemberName reads a name that is not whole in this chunk, or not plain.
 func (s *scanner) longMemberName() error {
 	s.held = holder{buf: make([]byte, 0, maxName), max: maxName, cut: true}
@@ -238,8 +247,28 @@ func literalByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '+' || c == '.'
 }
 
+// view gives the next value without a copy, good until something is read, if it is
+// a plain string that is whole in this chunk; else it reads nothing.
+func (s *scanner) view() ([]byte, bool) {
+	if s.at == s.end || s.buf[s.at] != '"' {
+		return nil, false
+	}
+	text := s.buf[s.at+1 : s.end]
+	n := bytes.IndexByte(text, '"')
+	if n < 0 || bytes.IndexByte(text[:n], '\\') >= 0 {
+		return nil, false
+	}
+	value := s.buf[s.at : s.at+n+2]
+	s.at += n + 2
+	return value, true
+}
+
 // text passes on a string.
 func (s *scanner) text(w io.Writer) error {
+	if value, ok := s.view(); ok {
+		_, err := w.Write(value)
+		return err
+	}
 	if _, err := w.Write(s.buf[s.at : s.at+1]); err != nil {
 		return err
 	}

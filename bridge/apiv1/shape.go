@@ -221,15 +221,14 @@ func (ob *object) only(names []string) (*object, string) {
 
 func (ob *object) rewrite(s *scanner, o *out) error {
 	if null, err := s.null(); null || err != nil {
-		_, _ = o.WriteString("null")
+		o.text("null")
 		return err
 	}
 	held, waiting := len(o.held), len(o.pending)
 	var written uint64
 	n := 0
 	o.open('{')
-	err := s.object(func(name []byte) error {
-		uses := ob.uses[string(name)]
+	err := s.members(o.rows.of(ob), func(uses []use) error {
 		if len(uses) == 0 {
 			return s.skip()
 		}
@@ -260,15 +259,73 @@ func (ob *object) rewrite(s *scanner, o *out) error {
 	return nil
 }
 
+// A sequence is the members of an object of Airflow 3's in the order in which the
+// last one of its shape had them. The next one has them so too, and need not be
+// looked up name by name.
+type sequence struct {
+	ob    *object
+	steps []step
+}
+
+// A step is a member as it is written, and the fields that it is for.
+type step struct {
+	label []byte // "name":
+	uses  []use
+}
+
+// sequences are those of an answer; an answer has a handful of shapes.
+type sequences []*sequence
+
+func (ss *sequences) of(ob *object) *sequence {
+	for _, s := range *ss {
+		if s.ob == ob {
+			return s
+		}
+	}
+	s := &sequence{ob: ob}
+	*ss = append(*ss, s)
+	return s
+}
+
+// maxSteps bounds what is remembered of an object.
+const maxSteps = 128
+
+// members calls member for each member of the object that comes next, with the
+// fields that it is for; member consumes the value.
+func (s *scanner) members(seq *sequence, member func([]use) error) error {
+	i := 0
+	return s.container('{', '}', func() error {
+		if _, err := s.peek(); err != nil {
+			return err
+		}
+		i++
+		if i <= len(seq.steps) && s.prefix(seq.steps[i-1].label) {
+			return member(seq.steps[i-1].uses)
+		}
+		if err := s.memberName(); err != nil {
+			return err
+		}
+		uses := seq.ob.uses[string(s.name)]
+		if i == len(seq.steps)+1 && i <= maxSteps {
+			seq.steps = append(seq.steps, step{append(append([]byte{'"'}, s.name...), `":`...), uses})
+		}
+		return member(uses)
+	})
+}
+
 // hold keeps the next value for each of its uses.
 func (o *out) hold(s *scanner, uses []use) error {
 	if null, err := s.null(); null || err != nil {
 		return err
 	}
 	from := len(o.held)
-	var err error
-	if o.held, err = s.hold(o.held, maxHeld); err != nil {
-		return err
+	if value, ok := s.view(); ok {
+		o.held = append(o.held, value...)
+	} else {
+		var err error
+		if o.held, err = s.hold(o.held, maxHeld); err != nil {
+			return err
+		}
 	}
 	for _, u := range uses {
 		o.pending = append(o.pending, pending{u, from, len(o.held)})
@@ -289,6 +346,11 @@ func (f *field) rewrite(s *scanner, o *out) error {
 		return f.as.rewrite(s, o)
 	case f.make == nil:
 		return s.value(o)
+	}
+	if value, ok := s.view(); ok {
+		o.values[0] = value
+		f.writeMade(o, 1)
+		return nil
 	}
 	held := len(o.held)
 	if o.held, err = s.hold(o.held, maxHeld); err != nil {
@@ -331,8 +393,8 @@ func (f *field) writeBytes(o *out) {
 
 func (f *field) writeNull(o *out) {
 	if f.null == "" {
-		_, _ = o.WriteString("null")
+		o.text("null")
 		return
 	}
-	_, _ = o.WriteString(f.null)
+	o.text(f.null)
 }

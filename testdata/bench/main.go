@@ -77,7 +77,7 @@ func measure(ctx context.Context) error {
 	if err := b.write(ctx); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.start, b.proxied, b.verify, b.crowd, b.flood, b.memory, b.stages} {
+	for _, part := range []func() error{b.start, b.proxied, b.translated, b.verify, b.crowd, b.flood, b.memory, b.stages} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -204,6 +204,42 @@ func (b *bench) proxied() error {
 			}
 		}
 		bare.stop()
+		ours.stop()
+	}
+	return nil
+}
+
+// translated holds a list of 100 Dag runs by Airflow 2's API against the same by Airflow 3's, both through the bridge.
+func (b *bench) translated() error {
+	up, err := b.own(2, "upstream")
+	if err != nil {
+		return err
+	}
+	defer up.stop()
+	b.say("\n## `/api/v1`, against the same list of 100 Dag runs by `/api/v2`, both through the bridge\n")
+	b.say("| cores | credential | connections | v2/s | v1/s | v2 µs | v1 µs | CPU more | budget |")
+	b.say("|---|---|---|---|---|---|---|---|---|")
+	for _, cores := range []int{1, 2} {
+		ours, err := b.serve(cores, up.url)
+		if err != nil {
+			return err
+		}
+		defer ours.stop()
+		for _, scheme := range []string{"jwt", "basic"} {
+			var perSecond, cpu [2][]float64
+			for range b.rounds {
+				for i, api := range []string{"/api/v2", "/api/v1"} {
+					r, err := run(b.ctx, b.dir, ours, load{api + "/dags/example/dagRuns?limit=100", b.file(scheme + "-1"), 16, b.seconds})
+					if err != nil {
+						return err
+					}
+					perSecond[i] = append(perSecond[i], r.perSecond)
+					cpu[i] = append(cpu[i], r.cpu)
+				}
+			}
+			b.say("| %d | %s | 16 | %.0f | %.0f | %.1f | %.1f | **%.0f %%** | 15 %% |", cores, scheme, median(perSecond[0]), median(perSecond[1]),
+				median(cpu[0]), median(cpu[1]), 100*(median(ratios(cpu[1], cpu[0]))-1))
+		}
 		ours.stop()
 	}
 	return nil

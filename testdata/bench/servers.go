@@ -14,13 +14,16 @@ import (
 
 // These run as processes of their own, so that their CPU time is not that of what is measured.
 
-// serveUpstream answers with 1 KiB, or 100 KiB where the path says so, as fast as net/http can.
+// serveUpstream answers with 1 KiB, or 100 KiB or 100 Dag runs where the path says so, as fast as net/http can.
 func serveUpstream(address string) error {
-	small, large := filler(1<<10), filler(100<<10)
+	small, large, runs := filler(1<<10), filler(100<<10), dagRuns(100)
 	return http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := small
-		if strings.HasSuffix(r.URL.Path, "/large") {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/large"):
 			body = large
+		case strings.HasSuffix(r.URL.Path, "/dagRuns"):
+			body = runs
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(body)
@@ -28,6 +31,18 @@ func serveUpstream(address string) error {
 }
 
 func filler(n int) []byte { return []byte(`"` + strings.Repeat("x", n-2) + `"`) }
+
+// dagRuns is a list of n runs as Airflow 3.3 gives it.
+func dagRuns(n int) []byte {
+	const run = `{"dag_run_id":"scheduled__2026-11-27T02:45:50+00:00","dag_id":"example","logical_date":"2026-11-27T02:00:00Z",` +
+		`"queued_at":"2026-11-27T02:45:51.095035Z","start_date":"2026-11-27T02:45:51.402897Z","end_date":"2026-11-27T02:46:16.094125Z","duration":24.69,` +
+		`"data_interval_start":"2026-11-27T02:00:00Z","data_interval_end":"2026-11-27T02:30:00Z","run_after":"2026-11-27T02:30:00Z",` +
+		`"last_scheduling_decision":"2026-11-27T02:46:16.092222Z","run_type":"scheduled","state":"success","triggered_by":"timetable","triggering_user_name":null,` +
+		`"conf":{"upto":2,"name":"a"},"note":null,"dag_versions":[{"id":"01a21ae2-8cce-7385-93d5-466436462f3c","version_number":1,"dag_id":"example",` +
+		`"bundle_name":"dags-folder","bundle_version":null,"created_at":"2026-11-27T02:43:04.526633Z","dag_display_name":"example","bundle_url":null}],` +
+		`"bundle_version":null,"dag_display_name":"example","partition_key":null,"partition_date":null}`
+	return []byte(`{"dag_runs":[` + strings.TrimSuffix(strings.Repeat(run+",", n), ",") + fmt.Sprintf(`],"total_entries":%d}`, n))
+}
 
 // serveBare is what the bridge is held against: httputil.ReverseProxy with a buffer pool and kept connections, no
 // log, no compression.
