@@ -49,6 +49,11 @@ func TestCORS(t *testing.T) {
 			}
 		})
 	}
+	// Whoever answers on /api/v1, it is not Airflow 2, which would have said this.
+	passed := core.Decide(context.Background(), bridgetest.Ask("GET", "/api/v1/dags", "Authorization", bridgetest.Basic("alice", "alice"), "Origin", "https://two.example"))
+	if got := passed.Client.Get("Access-Control-Allow-Origin"); passed.Verdict != bridge.PassMinted || got != "https://two.example" {
+		t.Errorf("%v, allowed %q", passed.Verdict, got)
+	}
 	// An origin that may read with credentials may act with them.
 	d := core.Decide(context.Background(), bridgetest.Ask("POST", dags, "Authorization", bridgetest.Basic("alice", "alice"), "Origin", "https://three.example"))
 	if d.Verdict != bridge.PassMinted {

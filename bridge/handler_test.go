@@ -108,3 +108,41 @@ func TestZeroDecisionRefuses(t *testing.T) {
 		t.Errorf("verdict %v", d.Verdict)
 	}
 }
+
+// TestV1: what passes on /api/v1 goes to whoever speaks it, and to nobody else; what
+// does not pass goes to nobody.
+func TestV1(t *testing.T) {
+	w := bridgetest.New(t)
+	answers := func(status int) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if bridge.DecisionFrom(r.Context()).Verdict == bridge.Refuse {
+				t.Error("a refusal was carried out")
+			}
+			w.WriteHeader(status)
+		})
+	}
+	h, err := bridge.NewHandler(bridge.HandlerConfig{Decider: w.Core, Forward: answers(202), V1: answers(201), Sink: record.Fanout{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		target, user string
+		status       int
+	}{
+		{"/api/v1/dags", "alice:alice", 201},
+		{"/api/v1/version", "", 201},
+		{"/api/v1/dags", "alice:no", 401},
+		{"/api/v2/dags", "alice:alice", 202},
+		{"/x/api/v1/dags", "alice:alice", 202},
+	} {
+		r := httptest.NewRequest("GET", c.target, nil)
+		if name, password, ok := strings.Cut(c.user, ":"); ok {
+			r.SetBasicAuth(name, password)
+		}
+		out := httptest.NewRecorder()
+		h.ServeHTTP(out, r)
+		if out.Code != c.status {
+			t.Errorf("%s as %q: %d, want %d", c.target, c.user, out.Code, c.status)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func TestMetrics(t *testing.T) {
 	m := metrics.New(metrics.Config{
 		LogDropped: func() uint64 { return 7 }, RefusalsDropped: func() uint64 { return 8 },
 		HashesRunning: func() int { return 1 }, HashesWaiting: func() int { return 2 },
-		Families: []string{"/api/v1/dags"},
+		Families: []string{"/api/v1/dags"}, Operations: []string{"get_dags"},
 	})
 	m.Record(full())
 	refused := full()
@@ -44,6 +44,8 @@ func TestMetrics(t *testing.T) {
 	m.Record(&record.Record{})
 	m.Record(&record.Record{Class: "dual", Family: "/api/v1/dags", Scheme: "session", Verdict: "pass_untouched", Status: 200})
 	m.Record(&record.Record{Class: "dual", Family: "mallory", Scheme: "mallory", Verdict: "pass_untouched", Status: 200})
+	m.Record(&record.Record{Operation: "get_dags", Scheme: "kerberos", Status: 200})
+	m.Record(&record.Record{Operation: "mallory", Status: 200})
 	m.Minted()
 	m.Loaded()
 	m.LoadFailed()
@@ -59,6 +61,8 @@ func TestMetrics(t *testing.T) {
 		`jetbridge_requests_total{class="none",scheme="none",status="none",verdict="none"} 1`,
 		`jetbridge_observed_total{family="/api/v1/dags",scheme="session"} 1`,
 		`jetbridge_observed_total{family="other",scheme="other"} 1`,
+		`jetbridge_api_v1_requests_total{operation="get_dags",scheme="kerberos",status="2xx"} 1`,
+		`jetbridge_api_v1_requests_total{operation="other",scheme="none",status="2xx"} 1`,
 		`jetbridge_refusals_total{reason="wrong_password"} 1`,
 		`jetbridge_refusals_total{reason="other"} 1`,
 		`jetbridge_refusals_total{reason="token_expired"} 0`,
