@@ -385,6 +385,48 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// FuzzHandler: whatever a client sends and an upstream says, nothing panics but to cut
+// an answer, and an answer that is whole has a status.
+func FuzzHandler(f *testing.F) {
+	for _, op := range families() {
+		method, path, _ := strings.Cut(op.at, " ")
+		path = parameter.ReplaceAllString(path, "1")
+		f.Add(method, path, `{"dry_run": false, "new_state": "failed"}`, 200, `{"task_instances":[{"task_id":"a"}],"total_entries":1}`)
+		f.Add(method, path+"?limit=3&fields=dag_id", `{}`, 422, `{"detail":[{"loc":["body",1],"msg":"no"},"x"]}`)
+	}
+	f.Fuzz(func(t *testing.T, method, target, body string, status int, answer string) {
+		u, err := url.Parse("http://h" + v1Prefix + target)
+		if err != nil || strings.ContainsAny(method, " \r\n\t") || method == "" || status < 100 || status > 599 {
+			return
+		}
+		r, err := http.NewRequest(method, u.String(), strings.NewReader(body))
+		if err != nil {
+			return
+		}
+		r.RequestURI = u.RequestURI()
+		r.Header.Set("Content-Type", "application/json")
+		path, err := url.PathUnescape(strings.Split(r.RequestURI, "?")[0])
+		if err != nil {
+			return
+		}
+		d := bridge.Decision{Verdict: bridge.PassOwn}
+		d.Target.Path = path
+		h := newHandler(t, asked(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+		}))
+		out := httptest.NewRecorder()
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				panic(p)
+			}
+			if out.Code < 200 {
+				t.Errorf("answered %d", out.Code)
+			}
+		}()
+		h.ServeHTTP(out, r.WithContext(bridge.WithDecision(r.Context(), d)))
+	})
+}
+
 func TestNew(t *testing.T) {
 	good := Config{Upstream: &url.URL{Scheme: "http", Host: "a"}, Transport: asked(nil), Fail: func(http.ResponseWriter, *http.Request, error) {}}
 	for name, change := range map[string]func(*Config){

@@ -293,7 +293,11 @@ func (c *call) projected() (shape, error) {
 	if paged {
 		of = p.of
 	}
-	ob, unknown := of.(*object).only(c.fields)
+	whole, ok := of.(*object)
+	if !ok {
+		return of, nil // a declaration without members has nothing to leave out
+	}
+	ob, unknown := whole.only(c.fields)
 	if unknown != "" {
 		return nil, badRequest("", "Invalid fields: "+unknown)
 	}
