@@ -58,6 +58,9 @@ type Config struct {
 	Fail func(http.ResponseWriter, *http.Request, error)
 	// Version of Airflow 2 that is spoken; refusals point to its documentation.
 	Version string
+	// AuthManager is Airflow 3's. Users, roles and permissions are spoken of with
+	// "fab" alone.
+	AuthManager string
 	// PageLimit is Airflow 2's [api] maximum_page_limit; default 100.
 	PageLimit int
 	// Now is the clock; nil for time.Now.
@@ -70,6 +73,7 @@ type Handler struct {
 	transport http.RoundTripper
 	fail      func(http.ResponseWriter, *http.Request, error)
 	version   string
+	manager   string
 	pageLimit int
 	now       func() time.Time
 	releases  releases
@@ -94,7 +98,7 @@ func New(cfg Config) (*Handler, error) {
 	templates := templatesOf(append(families(), notYet()...))
 	return &Handler{
 		upstream:  strings.TrimRight(cfg.Upstream.Scheme+"://"+cfg.Upstream.Host+cfg.Upstream.EscapedPath(), "/"),
-		transport: cfg.Transport, fail: cfg.Fail, version: cfg.Version, pageLimit: cfg.PageLimit, now: cfg.Now,
+		transport: cfg.Transport, fail: cfg.Fail, version: cfg.Version, manager: cfg.AuthManager, pageLimit: cfg.PageLimit, now: cfg.Now,
 		templates: templates, documents: documents(templates, cfg.Version),
 	}, nil
 }
@@ -163,6 +167,9 @@ func (h *Handler) serve(w *answerWriter, r *http.Request, d bridge.Decision) err
 	rec.Operation, rec.Origin = t.id, "upstream"
 	if t.untranslated {
 		return &problemError{status: http.StatusNotImplemented, detail: "jetbridge does not translate " + t.id + " yet. Airflow 3 has its like below /api/v2."}
+	}
+	if t.manager != "" && t.manager != h.manager {
+		return badRequest("", "This endpoint is only available with the auth manager "+t.manager+". Airflow 3 runs another here, which keeps users and roles elsewhere.")
 	}
 	c := &call{
 		Handler: h, op: t, r: r, d: d, w: w, params: params, query: url.Values{},

@@ -191,7 +191,7 @@ func decided(r *http.Request) context.Context {
 func newHandler(t *testing.T, transport http.RoundTripper) *Handler {
 	t.Helper()
 	h, err := New(Config{
-		Upstream: &url.URL{Scheme: "http", Host: "airflow3"}, Transport: transport, Version: "2.11.0",
+		Upstream: &url.URL{Scheme: "http", Host: "airflow3"}, Transport: transport, Version: "2.11.0", AuthManager: "fab",
 		Fail: func(w http.ResponseWriter, r *http.Request, err error) {
 			record.From(r.Context()).Err = err.Error()
 			problem.Write(w, r.Method, problem.V1, "2.11.0", problem.Problem{Status: http.StatusBadGateway, Detail: "failed"})

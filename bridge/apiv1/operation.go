@@ -41,6 +41,8 @@ type operation struct {
 	prepare func(*call) error
 	// do makes the call in the place of the one that is made otherwise.
 	do func(*call) error
+	// manager is the auth manager of Airflow 3's that has the operation. Empty: each.
+	manager string
 	// untranslated says that there is no more of the declaration yet.
 	untranslated bool
 }

@@ -256,7 +256,7 @@ func (a *assembler) apiV1(s *snapshot, way *proxy.Proxy) (http.Handler, error) {
 	}
 	return apiv1.New(apiv1.Config{
 		Upstream: cfg.Airflow3.URL.JoinPath(cfg.BasePath), Transport: way.Transport(), Fail: way.Fail,
-		Version: cfg.Airflow2.Version, PageLimit: cfg.Airflow2.MaximumPageLimit, Now: a.now,
+		Version: cfg.Airflow2.Version, AuthManager: cfg.Airflow3.AuthManager, PageLimit: cfg.Airflow2.MaximumPageLimit, Now: a.now,
 	})
 }
 
