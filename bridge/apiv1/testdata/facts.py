@@ -4,7 +4,8 @@
 
 An operation is a line "API ID METHOD PATH" and lines "  query …", "  body …", "  answer …" of names. A name is a path
 into the JSON ("dag_runs[].conf"); "?" after it says that it may be null, "@" that it is a date and time. In v2, which
-is written for several releases of Airflow 3 at once, "<3.1" and ">=3.1" say where a name exists when not everywhere.
+is written for several releases of Airflow 3 at once, each with the FAB provider of its day, "<3.1" and ">=3.1" say
+where a name exists when not everywhere.
 """
 
 import json
@@ -87,11 +88,13 @@ def main():
         lines += [f"  {kind} " + " ".join(n + flags for n, flags in sorted(names.items())) for kind, names in facts.items() if names]
     seen, order = {}, []
     for arg in v2:
-        release, file = arg.split("=")
+        release, files = arg.split("=")
         order.append(release)
-        with open(file) as f:
-            spec = yaml.safe_load(f)
-        for name, method, path, facts in operations(spec):
+        specs = []
+        for file in files.split(","):
+            with open(file) as f:
+                specs.append(yaml.safe_load(f))
+        for name, method, path, facts in (op for spec in specs for op in operations(spec)):
             op = seen.setdefault((method, path), {"name": name, "in": [], "query": {}, "body": {}, "answer": {}})
             op["name"] = name
             op["in"].append(release)
