@@ -112,6 +112,17 @@ func (f facts) correct() {
 			}
 		}
 	}
+	// Lists of variables have their values, too; one that cannot be decrypted is null.
+	f.v1["get_variables"].answer["variables[].value"] = "?"
+	for _, id := range []string{"post_variables", "get_variable", "patch_variable"} {
+		f.v1[id].answer["value"] = "?"
+	}
+
+	// Passwords are taken and never given.
+	for _, id := range []string{"post_connection", "get_connection", "patch_connection"} {
+		delete(f.v1[id].answer, "password")
+	}
+
 	details := f.v1["get_dag_details"].answer
 	details["template_searchpath"] = details["template_search_path"]
 	delete(details, "template_search_path")

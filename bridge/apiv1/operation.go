@@ -50,7 +50,8 @@ type operation struct {
 // families are the declarations, in the order of Airflow 2's own description
 // where one family is concerned.
 func families() []operation {
-	return slices.Concat(dags(), dagRuns(), tasks(), taskInstances(), monitoring())
+	return slices.Concat(dags(), dagRuns(), tasks(), taskInstances(),
+		variables(), connections(), pools(), monitoring())
 }
 
 // A template is an operation's path taken apart.

@@ -1,0 +1,150 @@
+package apiv1
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"slices"
+)
+
+func variables() []operation {
+	const (
+		one     = "/variables/{variable_key...}"
+		missing = "Variable not found"
+	)
+	variable := objectOf(same("key", "value", "description"))
+	return []operation{
+		{
+			id: "get_variables", at: "GET /variables",
+			query: "limit offset order_by", order: "value>_val",
+			answer: page{rows: "variables", of: variable},
+		},
+		{id: "post_variables", at: "POST /variables", answer: variable, do: setVariable},
+		{id: "get_variable", at: "GET " + one, answer: variable, missing: missing},
+		{id: "patch_variable", at: "PATCH " + one, query: "update_mask", answer: variable, missing: missing, do: patchVariable},
+		{id: "delete_variable", at: "DELETE " + one, missing: missing},
+	}
+}
+
+const badVariable = "Invalid Variable schema"
+
+// setVariable makes a variable or, as Airflow 2 did and Airflow 3 refuses to,
+// replaces the one that is there, its description included.
+func setVariable(c *call) error {
+	if err := c.checkVariable(); err != nil {
+		return err
+	}
+	res, err := c.ask(c.request())
+	if err == nil {
+		defer res.Body.Close()
+		return c.reply(res, c.asSent())
+	}
+	if !isStatus(err, http.StatusConflict) {
+		return err
+	}
+	key, _ := c.body.text("key")
+	if c.params["variable_key"], err = segmentOf(key); err != nil {
+		return err
+	}
+	as := c.asSent()
+	c.method, c.path = http.MethodPatch, v2Prefix+"/variables/{variable_key}"
+	c.body.orElse("description", "null")
+	return c.changeVariable([]string{"value", "description"}, as)
+}
+
+func patchVariable(c *call) error {
+	if err := c.checkVariable(); err != nil {
+		return err
+	}
+	for i, name := range c.query["update_mask"] {
+		if name == "val" { // so a mask had to say in Airflow 2
+			c.query["update_mask"][i] = "value"
+		}
+	}
+	changes, err := c.changes("key")
+	if err != nil {
+		return err
+	}
+	as := c.answer
+	if slices.Contains(changes, "value") {
+		as = variableWith(c.body.get("value"), true)
+	}
+	return c.changeVariable(changes, as)
+}
+
+// checkVariable refuses what Airflow 2 refused and Airflow 3 would make a text of.
+func (c *call) checkVariable() error {
+	for _, name := range []string{"key", "value"} {
+		if c.body.get(name) == nil {
+			return badRequest(badVariable, "{'"+name+"': ['Missing data for required field.']}")
+		}
+	}
+	return c.body.texts("key", "value")
+}
+
+// asSent is a variable with the value that the client sent. Airflow 3 would give it
+// back without the secrets in it.
+func (c *call) asSent() shape {
+	return variableWith(c.body.get("value"), c.body.get("description") != nil)
+}
+
+func variableWith(value json.RawMessage, description bool) shape {
+	fields := append(same("key"), constant(string(value), "value")...)
+	if description {
+		fields = append(fields, same("description")...)
+	}
+	return objectOf(fields)
+}
+
+// changeVariable changes a variable, but no secret into the asterisks that Airflow 3
+// shows in its place: a client that writes back what it read leaves the value as it
+// is. Where it changed something beside the asterisks, the secret cannot be told.
+func (c *call) changeVariable(changes []string, as shape) error {
+	value, _ := c.body.text("value")
+	if slices.Contains(changes, "value") && hidesSecret(value) {
+		var is struct{ Value string }
+		if err := c.fetch(c.r.Context(), c.reading(), &is); err != nil {
+			return err
+		}
+		if !sameJSON(is.Value, value) {
+			return badRequest("", "The value has "+asterisks+" in the place of a secret, which Airflow 3 does not show. Send the secret itself.")
+		}
+		changes, as = without(changes, "value"), c.answer
+	}
+	return c.change(changes, as)
+}
+
+// asterisks are what Airflow shows in the place of a secret.
+const asterisks = "***"
+
+// hidesSecret says whether a text is a secret that is not shown, or a JSON document
+// with one in it.
+func hidesSecret(text string) bool {
+	var v any
+	if json.Unmarshal([]byte(text), &v) != nil {
+		return text == asterisks
+	}
+	return hasAsterisks(v)
+}
+
+func hasAsterisks(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v == asterisks
+	case []any:
+		return slices.ContainsFunc(v, hasAsterisks)
+	case map[string]any:
+		for _, member := range v {
+			if hasAsterisks(member) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sameJSON says whether two texts are equal, or two JSON documents of one value.
+func sameJSON(a, b string) bool {
+	var v, w any
+	return a == b || json.Unmarshal([]byte(a), &v) == nil && json.Unmarshal([]byte(b), &w) == nil && reflect.DeepEqual(v, w)
+}
