@@ -77,6 +77,7 @@ type Handler struct {
 	pageLimit int
 	now       func() time.Time
 	releases  releases
+	fab       fabAPI
 	templates []*template
 	documents map[string]document // by path
 }
@@ -168,12 +169,12 @@ func (h *Handler) serve(w *answerWriter, r *http.Request, d bridge.Decision) err
 	if t.untranslated {
 		return &problemError{status: http.StatusNotImplemented, detail: "jetbridge does not translate " + t.id + " yet. Airflow 3 has its like below /api/v2."}
 	}
-	if t.manager != "" && t.manager != h.manager {
-		return badRequest("", "This endpoint is only available with the auth manager "+t.manager+". Airflow 3 runs another here, which keeps users and roles elsewhere.")
-	}
 	c := &call{
 		Handler: h, op: t, r: r, d: d, w: w, params: params, query: url.Values{},
 		method: t.upstream.method, path: t.upstream.path, answer: t.answer,
+	}
+	if err := c.managed(); err != nil {
+		return err
 	}
 	if err := c.read(facts.RawQuery); err != nil {
 		rec.Reason = record.BadRequest

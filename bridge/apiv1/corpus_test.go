@@ -201,6 +201,11 @@ func newHandler(t *testing.T, transport http.RoundTripper) *Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// FAB has said already that it has everything (TestManaged).
+	h.fab.asked, h.fab.known = h.now(), map[string]bool{}
+	for _, op := range h.templates {
+		h.fab.known[strings.ToLower(op.upstream.method)+" "+fill(op.upstream.path, nil)] = true
+	}
 	return h
 }
 

@@ -123,6 +123,18 @@ func (f facts) correct() {
 		delete(f.v1[id].answer, "password")
 	}
 
+	// What a user's failed logins are called, and that a user's password is not given.
+	for _, id := range []string{"get_users", "post_user", "get_user", "patch_user"} {
+		answer := f.v1[id].answer
+		for _, of := range []string{"", "users[]."} {
+			if says, ok := answer[of+"failed_login_count"]; ok {
+				answer[of+"fail_login_count"] = says
+			}
+			delete(answer, of+"failed_login_count")
+		}
+		delete(answer, "password")
+	}
+
 	details := f.v1["get_dag_details"].answer
 	details["template_searchpath"] = details["template_search_path"]
 	delete(details, "template_search_path")

@@ -20,16 +20,5 @@ func notYet() []operation {
 		{id: "get_dataset", at: "GET /datasets/{uri}", untranslated: true},
 		{id: "get_dataset_events", at: "GET /datasets/events", untranslated: true},
 		{id: "create_dataset_event", at: "POST /datasets/events", untranslated: true},
-		{id: "get_roles", at: "GET /roles", untranslated: true},
-		{id: "post_role", at: "POST /roles", untranslated: true},
-		{id: "get_role", at: "GET /roles/{role_name}", untranslated: true},
-		{id: "patch_role", at: "PATCH /roles/{role_name}", untranslated: true},
-		{id: "delete_role", at: "DELETE /roles/{role_name}", untranslated: true},
-		{id: "get_permissions", at: "GET /permissions", untranslated: true},
-		{id: "get_users", at: "GET /users", untranslated: true},
-		{id: "post_user", at: "POST /users", untranslated: true},
-		{id: "get_user", at: "GET /users/{username}", untranslated: true},
-		{id: "patch_user", at: "PATCH /users/{username}", untranslated: true},
-		{id: "delete_user", at: "DELETE /users/{username}", untranslated: true},
 	}
 }

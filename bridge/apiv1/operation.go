@@ -51,7 +51,7 @@ type operation struct {
 // where one family is concerned.
 func families() []operation {
 	return slices.Concat(dags(), dagRuns(), tasks(), taskInstances(),
-		variables(), connections(), pools(), dagStats(), events(), instance(), monitoring())
+		variables(), connections(), pools(), dagStats(), events(), instance(), users(), monitoring())
 }
 
 // A template is an operation's path taken apart.
