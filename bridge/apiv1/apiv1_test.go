@@ -271,6 +271,7 @@ func TestStreams(t *testing.T) {
 	for _, c := range []struct{ name, target, accept, kind, before, each, after string }{
 		{"a value", "/api/v1/dags/d/dagRuns/r", "", "application/json", `{"conf":"`, strings.Repeat("x", 1000), `"}`},
 		{"a list", "/api/v1/dags/d/dagRuns?limit=1", "", "application/json", `{"dag_runs":[{}`, `,{"conf":"` + strings.Repeat("x", 4000) + `"}`, `]}`},
+		{"an XCom", "/api/v1/dags/d/dagRuns/r/taskInstances/t/xcomEntries/k", "", "application/json", `{"key":"k","value":"`, strings.Repeat("x", 1000), `"}`},
 		{"a log as text", "/api/v1/dags/d/dagRuns/r/taskInstances/t/logs/1", "text/plain", "application/x-ndjson", "", line + "\n", ""},
 		{"a log as JSON", "/api/v1/dags/d/dagRuns/r/taskInstances/t/logs/1", "application/json", "application/json", `{"content":[""`, "," + line, `],"continuation_token":null}`},
 	} {
@@ -278,6 +279,9 @@ func TestStreams(t *testing.T) {
 			r := httptest.NewRequest("GET", c.target, nil)
 			r.Header.Set("Accept", c.accept)
 			h := newHandler(t, asked(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/version") {
+					return response(r, "200\n\n"+`{"version":"3.3.2"}`)
+				}
 				body := &flood{before: c.before, each: c.each, after: c.after, size: size}
 				return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {c.kind}}, Body: io.NopCloser(body), Request: r}, nil
 			}))

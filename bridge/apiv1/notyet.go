@@ -12,8 +12,6 @@ func notYet() []operation {
 		{id: "reparse_dag_file", at: "PUT /parseDagFile/{file_token}", untranslated: true},
 		{id: "get_dataset_queued_events", at: "GET /datasets/queuedEvent/{uri}", untranslated: true},
 		{id: "delete_dataset_queued_events", at: "DELETE /datasets/queuedEvent/{uri}", untranslated: true},
-		{id: "get_xcom_entries", at: "GET /dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries", untranslated: true},
-		{id: "get_xcom_entry", at: "GET /dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/{xcom_key}", untranslated: true},
 		{id: "get_dag_source", at: "GET /dagSources/{file_token}", untranslated: true},
 		{id: "get_dag_warnings", at: "GET /dagWarnings", untranslated: true},
 		{id: "get_datasets", at: "GET /datasets", untranslated: true},

@@ -14,7 +14,7 @@ type operation struct {
 	// id is its operationId in Airflow 2's description; also what it is counted by.
 	id string
 	// at is its method and its path below /api/v1. A parameter that ends in "..."
-	// takes the rest of the path, slashes included.
+	// takes the rest of the path, slashes included, but for one at its beginning.
 	at string
 	// to is the upstream's method and path. Empty: at, below /api/v2.
 	to string
@@ -50,7 +50,7 @@ type operation struct {
 // families are the declarations, in the order of Airflow 2's own description
 // where one family is concerned.
 func families() []operation {
-	return slices.Concat(dags(), dagRuns(), tasks(), taskInstances(),
+	return slices.Concat(dags(), dagRuns(), tasks(), taskInstances(), xcoms(),
 		variables(), connections(), pools(), dagStats(), events(), instance(), users(), monitoring())
 }
 
@@ -132,7 +132,7 @@ func (t *template) match(escaped, decoded []string) (map[string]string, bool) {
 		return nil, false
 	}
 	for i, s := range t.segments {
-		if !s.param && s.text != decoded[i] || s.param && decoded[i] == "" && !t.rest {
+		if !s.param && s.text != decoded[i] || s.param && decoded[i] == "" {
 			return nil, false
 		}
 	}
