@@ -2,6 +2,7 @@ package apiv1
 
 import (
 	"mime"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -12,6 +13,17 @@ import (
 func prefersText(accept []string) bool {
 	text := liking(accept, "text", "plain")
 	return text > 0 && text >= liking(accept, "application", "json")
+}
+
+// wantsText is prefersText for a client that must take one of the two. Airflow 2
+// refused who says nothing, too; here that is JSON.
+func (c *call) wantsText() (bool, error) {
+	accept := c.r.Header.Values("Accept")
+	text := prefersText(accept)
+	if !text && len(accept) > 0 && liking(accept, "application", "json") == 0 {
+		return false, &problemError{status: http.StatusNotAcceptable, detail: "Not Allowed Accept Header"}
+	}
+	return text, nil
 }
 
 // liking is the best quality that Accept gives a media type (RFC 9110 section

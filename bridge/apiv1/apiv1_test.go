@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -272,6 +273,8 @@ func TestStreams(t *testing.T) {
 		{"a value", "/api/v1/dags/d/dagRuns/r", "", "application/json", `{"conf":"`, strings.Repeat("x", 1000), `"}`},
 		{"a list", "/api/v1/dags/d/dagRuns?limit=1", "", "application/json", `{"dag_runs":[{}`, `,{"conf":"` + strings.Repeat("x", 4000) + `"}`, `]}`},
 		{"an XCom", "/api/v1/dags/d/dagRuns/r/taskInstances/t/xcomEntries/k", "", "application/json", `{"key":"k","value":"`, strings.Repeat("x", 1000), `"}`},
+		{"a source as text", "/api/v1/dagSources/a.b~ZA", "text/plain", "text/plain", "import x\n", strings.Repeat("x", 1000), ""},
+		{"a source as JSON", "/api/v1/dagSources/a.b~ZA", "application/json", "text/plain", "import x\n", strings.Repeat("x", 1000), ""},
 		{"a log as text", "/api/v1/dags/d/dagRuns/r/taskInstances/t/logs/1", "text/plain", "application/x-ndjson", "", line + "\n", ""},
 		{"a log as JSON", "/api/v1/dags/d/dagRuns/r/taskInstances/t/logs/1", "application/json", "application/json", `{"content":[""`, "," + line, `],"continuation_token":null}`},
 	} {
@@ -446,4 +449,25 @@ func TestNew(t *testing.T) {
 	if _, err := New(good); err != nil {
 		t.Error(err)
 	}
+}
+
+// FuzzSource: whatever a source is, the JSON that holds it gives it back.
+func FuzzSource(f *testing.F) {
+	f.Add("a\"\\\n\r\t\x00\x7f é \u2028<>", 3)
+	f.Fuzz(func(t *testing.T, source string, cut int) {
+		if !utf8.ValidString(source) {
+			return // Airflow sends no such
+		}
+		var out bytes.Buffer
+		cut = min(max(cut, 0), len(source))
+		for _, part := range []string{source[:cut], source[cut:]} {
+			if n, err := (jsonText{&out}).Write([]byte(part)); n != len(part) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		var got string
+		if err := json.Unmarshal([]byte(`"`+out.String()+`"`), &got); err != nil || got != source {
+			t.Errorf("%q became %q: %v", source, out.String(), err)
+		}
+	})
 }

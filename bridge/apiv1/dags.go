@@ -15,10 +15,11 @@ import (
 // dagMembers are those that a Dag has in lists and alone.
 func dagMembers() []field {
 	tag := objectOf(same("name"))
-	fields := append(same("dag_display_name", "dag_id", "description", "fileloc", "file_token", "has_import_errors", "has_task_concurrency_limits",
+	fields := append(same("dag_display_name", "dag_id", "description", "fileloc", "has_import_errors", "has_task_concurrency_limits",
 		"is_paused", "max_active_runs", "max_active_tasks", "max_consecutive_failed_dag_runs", "owners", "timetable_description"),
 		times("last_expired", "last_parsed_time", "next_dagrun_data_interval_end", "next_dagrun_data_interval_start")...)
 	fields = append(fields,
+		field{name: "file_token", from: []string{"file_token", "dag_id"}, make: fileToken},
 		field{name: "is_active", from: []string{"is_stale"}, make: not},
 		field{name: "next_dagrun", from: []string{"next_dagrun_logical_date"}, make: datetime},
 		field{name: "next_dagrun_create_after", from: []string{"next_dagrun_run_after"}, make: datetime},
