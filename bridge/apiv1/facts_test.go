@@ -134,6 +134,7 @@ func (f facts) correct() {
 		}
 		delete(answer, "password")
 	}
+	f.correctDatasets()
 
 	details := f.v1["get_dag_details"].answer
 	details["template_searchpath"] = details["template_search_path"]
@@ -143,6 +144,32 @@ func (f facts) correct() {
 	for name := range f.v1["clear_dag_run"].answer {
 		if strings.HasPrefix(name, "task_instances") || name == "total_entries" {
 			delete(f.v1["clear_dag_run"].answer, name)
+		}
+	}
+}
+
+// correctDatasets is correct for what is about datasets.
+func (f facts) correctDatasets() {
+	for _, id := range []string{"get_dag_dataset_queued_events", "get_dataset_queued_events"} {
+		f.v1[id].rename("datasets", "queued_events")
+	}
+	for id, row := range map[string]string{"get_datasets": "datasets[].", "get_dataset": ""} {
+		for _, name := range []string{"aliases", "aliases[].id", "aliases[].name"} {
+			f.v1[id].answer[row+name] = ""
+		}
+	}
+	for id, row := range map[string]string{"get_dataset_events": "dataset_events[].", "get_upstream_dataset_events": "dataset_events[].", "create_dataset_event": ""} {
+		f.v1[id].answer[row+"id"] = ""
+		f.v1[id].rename(row+"created_dagruns[].run_id", row+"created_dagruns[].dag_run_id")
+	}
+}
+
+// rename calls a member of the answer, and what is below it, otherwise.
+func (d *described) rename(old, new string) {
+	for name, says := range d.answer {
+		if rest, ok := strings.CutPrefix(name, old); ok && (rest == "" || strings.ContainsAny(rest[:1], "[.")) {
+			delete(d.answer, name)
+			d.answer[new+rest] = says
 		}
 	}
 }
@@ -317,7 +344,7 @@ func (c shapeCheck) object(ob *object, was, is string) {
 		nullable := true
 		for _, from := range f.from {
 			says := c.has(c.new, join(is, from), "Airflow 3")
-			nullable = nullable && (strings.Contains(says, "?") || strings.ContainsAny(says, "<>="))
+			nullable = nullable && (strings.Contains(says, "?") || strings.Trim(says, "?@") != strings.Trim(c.new[is], "?@")) // of other releases than what it is in
 			if strings.Contains(says, "@") && f.make == nil {
 				c.t.Errorf("%s is a time in Airflow 3", join(is, from))
 			}
@@ -326,7 +353,9 @@ func (c shapeCheck) object(ob *object, was, is string) {
 			c.t.Errorf("%s may be null in Airflow 3, and not in Airflow 2", join(is, f.from[0]))
 		}
 		if f.as != nil {
-			c.shape(f.as, join(was, f.name), join(is, f.from[0]))
+			for _, from := range f.from {
+				c.shape(f.as, join(was, f.name), join(is, from))
+			}
 		}
 	}
 }

@@ -50,7 +50,7 @@ type operation struct {
 // families are the declarations, in the order of Airflow 2's own description
 // where one family is concerned.
 func families() []operation {
-	return slices.Concat(dags(), dagRuns(), tasks(), taskInstances(), xcoms(), sources(),
+	return slices.Concat(dags(), dagRuns(), tasks(), taskInstances(), xcoms(), sources(), datasets(), queuedEvents(),
 		variables(), connections(), pools(), dagStats(), events(), instance(), users(), monitoring())
 }
 

@@ -93,7 +93,7 @@ func (f firstOf) rewrite(s *scanner, o *out) error {
 type field struct {
 	name string
 	from []string // members of Airflow 3's
-	as   shape    // what becomes of the one member, while it comes; nil: as it came
+	as   shape    // what becomes of the one member that comes, while it does; nil: as it came
 	make maker    // or how it is made of members that are held
 	null string   // JSON in the place of null and of what is not there; empty for null
 }
@@ -197,7 +197,7 @@ func objectOf(groups ...[]field) *object {
 	}
 	names := map[string]bool{}
 	for i, f := range ob.fields {
-		if names[f.name] || len(f.from) > maxSources || f.as != nil && (len(f.from) != 1 || f.make != nil) {
+		if names[f.name] || len(f.from) > maxSources || f.as != nil && (len(f.from) == 0 || f.make != nil) {
 			panic("apiv1: the field " + f.name + " is there twice, or made of too much")
 		}
 		names[f.name] = true
@@ -233,7 +233,7 @@ func (ob *object) rewrite(s *scanner, o *out) error {
 			return s.skip()
 		}
 		f := &ob.fields[uses[0].field]
-		if len(uses) > 1 || len(f.from) > 1 {
+		if len(uses) > 1 || len(f.from) > 1 && f.as == nil {
 			return o.hold(s, uses)
 		}
 		if written&(1<<uses[0].field) != 0 { // said twice, counted once

@@ -21,9 +21,8 @@ func fileToken(dst []byte, values [][]byte) []byte {
 	return append(dst, quoted(token+"~"+base64.RawURLEncoding.EncodeToString([]byte(dag)))...)
 }
 
-// fileTokenOf takes a token apart, escaped as it came.
-func fileTokenOf(escaped string) (token, dag string) {
-	text, _ := url.PathUnescape(escaped) // the route lets no other through
+// fileTokenOf takes a token apart.
+func fileTokenOf(text string) (token, dag string) {
 	token, encoded, _ := strings.Cut(text, "~")
 	id, _ := base64.RawURLEncoding.DecodeString(encoded) // what is none names no Dag
 	return token, string(id)
@@ -67,7 +66,7 @@ func readSource(c *call) error {
 	if err != nil {
 		return err
 	}
-	_, dag := fileTokenOf(c.params["file_token"])
+	_, dag := fileTokenOf(c.param("file_token"))
 	if dag == "" || dag == "." || dag == ".." {
 		return notFound(c.op.missing, "The file_token is none that jetbridge gave out: ask for the Dag again.")
 	}
@@ -130,7 +129,7 @@ func (w jsonText) Write(p []byte) (int, error) {
 // reparse asks for a file to be read again soon. That it is asked for already, Airflow
 // 2 did not mind.
 func reparse(c *call) error {
-	token, _ := fileTokenOf(c.params["file_token"])
+	token, _ := fileTokenOf(c.param("file_token"))
 	c.params["file_token"] = url.PathEscape(token)
 	res, err := c.ask(c.request())
 	switch {
