@@ -31,9 +31,9 @@ func queuedEvents() []operation {
 		{id: "get_dag_dataset_queued_events", at: "GET " + ofDag, to: "GET" + dag, query: "before", answer: many, missing: missing, do: listQueued},
 		{id: "delete_dag_dataset_queued_events", at: "DELETE " + ofDag, to: "DELETE" + dag, query: "before", missing: missing},
 		{id: "get_dag_dataset_queued_event", at: "GET " + ofBoth, to: "GET" + both, query: "before", answer: one, missing: missing, do: readQueued},
-		{id: "delete_dag_dataset_queued_event", at: "DELETE " + ofBoth, to: "DELETE" + both, query: "before", missing: missing, prepare: findQueued},
+		{id: "delete_dag_dataset_queued_event", at: "DELETE " + ofBoth, to: "DELETE" + both, query: "before", missing: missing, do: dropQueued},
 		{id: "get_dataset_queued_events", at: "GET " + ofDataset, to: "GET" + asset, query: "before", answer: many, missing: missing, do: listQueuedOf},
-		{id: "delete_dataset_queued_events", at: "DELETE " + ofDataset, to: "DELETE" + asset, query: "before", missing: missing, prepare: findQueued},
+		{id: "delete_dataset_queued_events", at: "DELETE " + ofDataset, to: "DELETE" + asset, query: "before", missing: missing, do: dropQueued},
 	}
 }
 
@@ -52,13 +52,24 @@ func (c *call) noneQueued() error {
 	return notFound(c.op.missing, "Queue event with "+of+" was not found")
 }
 
-// findQueued puts an asset's id in the upstream's path for the dataset's URI in the
-// client's.
-func findQueued(c *call) error {
-	_, err := c.queuedAsset()
-	return err
+// dropQueued deletes what waits of a dataset.
+func dropQueued(c *call) error {
+	if _, err := c.queuedAsset(); err != nil {
+		return err
+	}
+	res, err := c.ask(c.request())
+	switch {
+	case isStatus(err, http.StatusNotFound):
+		return c.noneQueued()
+	case err != nil:
+		return err
+	}
+	defer res.Body.Close()
+	return c.reply(res, nil)
 }
 
+// queuedAsset puts an asset's id in the upstream's path for the dataset's URI in the
+// client's.
 func (c *call) queuedAsset() (*asset, error) {
 	found, err := c.findAsset(c.param("uri"))
 	if err != nil {

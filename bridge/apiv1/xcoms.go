@@ -1,6 +1,11 @@
 package apiv1
 
-import "net/http"
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+)
 
 // xcom is an XCom without its value. Undated is JSON for the date of a run that has
 // none.
@@ -24,7 +29,7 @@ func xcoms() []operation {
 		},
 		{
 			id: "get_xcom_entry", at: "GET " + all + "/{xcom_key...}", query: "deserialize map_index stringify",
-			answer: xcomEntry(""), missing: "XCom entry not found", prepare: readXCom,
+			answer: xcomEntry(""), missing: "XCom entry not found", do: readXCom,
 		},
 	}
 }
@@ -38,16 +43,46 @@ func listXComs(c *call) error {
 }
 
 // readXCom has the value as a text unless the client wants it as it is, which is
-// Airflow 2's default and not Airflow 3's.
+// Airflow 2's default and not Airflow 3's. A value that was stored with its class (a
+// tuple, a date, an object of one's own) Airflow 2 wrote in a short form, as Airflow
+// 3.1 does when it is told to deserialise; told so for every value, it would also read
+// a text that is JSON as JSON.
 func readXCom(c *call) error {
 	if !c.query.Has("stringify") {
 		c.query.Set("stringify", "true")
 	}
 	undated, err := c.undated()
+	if err != nil {
+		return err
+	}
 	if undated != "" {
 		c.answer = xcomEntry(undated)
 	}
-	return err
+	res, err := c.ask(c.request())
+	if err != nil {
+		return err
+	}
+	body := res.Body
+	defer body.Close()
+	ahead := bufio.NewReaderSize(body, chunkSize)
+	start, _ := ahead.Peek(chunkSize) // less of it is all of it, or fails below
+	res.Body = io.NopCloser(ahead)
+	if r, err := c.release(); err != nil {
+		return err
+	} else if !c.query.Has("deserialize") && classed(start) && !r.before(release{3, 1, 0}) {
+		c.query.Set("deserialize", "true")
+		if res, err = c.ask(c.request()); err != nil {
+			return err
+		}
+		defer res.Body.Close()
+	}
+	return c.reply(res, c.answer)
+}
+
+// classed says whether a value begins with one that was stored with its class, as it
+// is or in Python's spelling.
+func classed(start []byte) bool {
+	return bytes.Contains(start, []byte(`"__classname__":`)) || bytes.Contains(start, []byte(`'__classname__': '`))
 }
 
 // undated is the date of the path's run if it has no logical one, as JSON. It is
