@@ -58,17 +58,19 @@ func (b *body) orElse(name, value string) {
 	}
 }
 
-// flag reads a boolean, as leniently as Airflow 2 did, and otherwise without one.
+// flag reads a boolean, and otherwise without one. What only looks like one Airflow 2
+// refused, "no" and 0 too: who means that nothing is to change may not be misread.
 func (b body) flag(name string, otherwise bool) (bool, error) {
-	switch raw := b.get(name); strings.ToLower(strings.Trim(string(raw), `"`)) {
+	switch raw := b.get(name); string(raw) {
 	case "":
 		return otherwise, nil
-	case "true", "t", "yes", "y", "on", "1":
+	case "true":
 		return true, nil
-	case "false", "f", "no", "n", "off", "0":
+	case "false":
 		return false, nil
+	default:
+		return false, badRequest("", string(raw)+" is not of type 'boolean' - '"+name+"'")
 	}
-	return false, badRequest("", "{'"+name+"': ['Not a valid boolean.']}")
 }
 
 // text reads a string; false where there is none.
