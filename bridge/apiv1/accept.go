@@ -21,7 +21,7 @@ func (c *call) wantsText() (bool, error) {
 	accept := c.r.Header.Values("Accept")
 	text := prefersText(accept)
 	if !text && len(accept) > 0 && liking(accept, "application", "json") == 0 {
-		return false, &problemError{status: http.StatusNotAcceptable, detail: "Not Allowed Accept Header"}
+		return false, &problemError{status: http.StatusNotAcceptable, detail: "This is text/plain or application/json."}
 	}
 	return text, nil
 }

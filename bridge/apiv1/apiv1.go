@@ -25,7 +25,7 @@
 //     says is recorded from a real one, and with it what the client gets (TestCorpus
 //     tells how); look at both.
 //  2. Add a declaration to its family's file (dags.go, dagruns.go …), or in a new file
-//     a new family, and that to families. Take its ID from the list notYet.
+//     a new family, and that to families.
 //  3. go test ./bridge/apiv1: TestDeclarations holds it to what both Airflows'
 //     descriptions say (testdata/facts.txt): paths, parameters, members, times, nulls.
 //
@@ -96,7 +96,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	templates := templatesOf(append(families(), notYet()...))
+	templates := templatesOf(families())
 	return &Handler{
 		upstream:  strings.TrimRight(cfg.Upstream.Scheme+"://"+cfg.Upstream.Host+cfg.Upstream.EscapedPath(), "/"),
 		transport: cfg.Transport, fail: cfg.Fail, version: cfg.Version, manager: cfg.AuthManager, pageLimit: cfg.PageLimit, now: cfg.Now,
@@ -108,7 +108,7 @@ func New(cfg Config) (*Handler, error) {
 // "openapi", its description, for whoever counts by them.
 func Operations() []string {
 	ids := []string{"openapi"}
-	for _, op := range append(families(), notYet()...) {
+	for _, op := range families() {
 		ids = append(ids, op.id)
 	}
 	return ids
@@ -166,9 +166,6 @@ func (h *Handler) serve(w *answerWriter, r *http.Request, d bridge.Decision) err
 		return err
 	}
 	rec.Operation, rec.Origin = t.id, "upstream"
-	if t.untranslated {
-		return &problemError{status: http.StatusNotImplemented, detail: "jetbridge does not translate " + t.id + " yet. Airflow 3 has its like below /api/v2."}
-	}
 	c := &call{
 		Handler: h, op: t, r: r, d: d, w: w, params: params, query: url.Values{},
 		method: t.upstream.method, path: t.upstream.path, answer: t.answer,

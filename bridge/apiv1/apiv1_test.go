@@ -90,21 +90,6 @@ func TestWhatIsNotThere(t *testing.T) {
 
 var parameter = regexp.MustCompile(`\{\w+\}`)
 
-// TestUntranslated: what has no declaration says its name.
-func TestUntranslated(t *testing.T) {
-	for _, op := range notYet() {
-		method, path, _ := strings.Cut(op.at, " ")
-		path = parameter.ReplaceAllString(path, "1")
-		r := httptest.NewRequest(method, v1Prefix+path, nil)
-		rec := &record.Record{}
-		out := httptest.NewRecorder()
-		newHandler(t, nobody(t)).ServeHTTP(out, r.WithContext(record.With(decided(r), rec)))
-		if out.Code != http.StatusNotImplemented || !strings.Contains(out.Body.String(), op.id) || rec.Operation != op.id {
-			t.Errorf("%s: %d %q %s", op.id, out.Code, rec.Operation, out.Body)
-		}
-	}
-}
-
 // TestWhoAsks: the upstream sees the decision's token or the client's own, and on a
 // public path nobody's.
 func TestWhoAsks(t *testing.T) {

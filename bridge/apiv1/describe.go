@@ -37,9 +37,6 @@ func documents(templates []*template, version string) map[string]document {
 func describe(templates []*template, version string) mapping {
 	byPath := map[string]mapping{}
 	for _, t := range templates {
-		if t.untranslated {
-			continue
-		}
 		path := t.path()
 		byPath[path] = append(byPath[path], pair{strings.ToLower(t.method), t.describe()})
 	}

@@ -37,20 +37,20 @@ func allRows(c *call) error {
 // readConfig answers with text for whoever takes text, as Airflow 2 did, which
 // wrote it as Airflow 3 does.
 func readConfig(c *call) error {
-	accept := c.r.Header.Values("Accept")
+	text, err := c.wantsText()
+	if err != nil {
+		return err
+	}
 	ask := c.request()
-	switch {
-	case prefersText(accept):
+	if text {
 		ask.accept = "text/plain"
-	case len(accept) > 0 && liking(accept, "application", "json") == 0:
-		return &problemError{status: http.StatusNotAcceptable, detail: "The configuration is text/plain or application/json."}
 	}
 	res, err := c.ask(ask)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
-	if ask.accept == "" {
+	if !text {
 		return c.reply(res, c.answer)
 	}
 	c.w.begin(http.StatusOK, ask.accept)

@@ -43,8 +43,6 @@ type operation struct {
 	do func(*call) error
 	// manager is the auth manager of Airflow 3's that has the operation. Empty: each.
 	manager string
-	// untranslated says that there is no more of the declaration yet.
-	untranslated bool
 }
 
 // families are the declarations, in the order of Airflow 2's own description
