@@ -1,6 +1,7 @@
 package apiv1
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,7 +49,9 @@ func (c *call) change(changes []string, as shape) error {
 }
 
 // reading is the request that reads what the path names.
-func (c *call) reading() request { return request{method: "GET", path: fill(c.path, c.params)} }
+func (c *call) reading() request {
+	return request{method: http.MethodGet, path: fill(c.path, c.params)}
+}
 
 // texts refuses a member that is there and is no string. What it is instead is not
 // said: it may be a secret.
@@ -71,7 +74,7 @@ func (c *call) param(name string) string {
 // for a way out of that path is refused, as it is in a client's.
 func segmentOf(text string) (string, error) {
 	for part := range strings.SplitSeq(text, "/") {
-		if part == "" || part == "." || part == ".." {
+		if text == "" || part == "." || part == ".." {
 			return "", badRequest("", "A name may not have the part '"+part+"'.")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -133,6 +134,7 @@ parallelism = 4
 execution_api_server_url = %s/execution/
 simple_auth_manager_users = admin:admin,op:op,viewer:viewer
 simple_auth_manager_passwords_file = %s
+fernet_key = %s
 
 [database]
 sql_alchemy_conn = sqlite:///%s
@@ -149,8 +151,15 @@ jwt_secret = %s
 [fab]
 # A changed role or a deactivated user counts at once.
 cache_ttl = 0
-`, class, a.install.Dags(), a.URL, filepath.Join(a.Home, "passwords.json"), a.Database, rand.Text(), a.Secret)
+`, class, a.install.Dags(), a.URL, filepath.Join(a.Home, "passwords.json"), fernetKey(), a.Database, rand.Text(), a.Secret)
 	return os.WriteFile(a.Config, []byte(text), 0o600)
+}
+
+// fernetKey is one for what Airflow stores encrypted: all of its processes must have the same.
+func fernetKey() string {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return base64.URLEncoding.EncodeToString(key)
 }
 
 // Start starts the api-server, with or without the API that running tasks speak to, and returns when it is ready.
