@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 func variables() []operation {
@@ -143,8 +144,24 @@ func hasAsterisks(v any) bool {
 	return false
 }
 
-// sameJSON says whether two texts are equal, or two JSON documents of one value.
+// sameJSON says whether two texts are equal, or two JSON documents of one value. A
+// number is the digits that it is written in: beyond what a float holds, two that
+// differ are not one.
 func sameJSON(a, b string) bool {
-	var v, w any
-	return a == b || json.Unmarshal([]byte(a), &v) == nil && json.Unmarshal([]byte(b), &w) == nil && reflect.DeepEqual(v, w)
+	if a == b {
+		return true
+	}
+	v, ok := exactly(a)
+	w, too := exactly(b)
+	return ok && too && reflect.DeepEqual(v, w)
+}
+
+func exactly(text string) (v any, ok bool) {
+	if !json.Valid([]byte(text)) {
+		return nil, false
+	}
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	err := dec.Decode(&v)
+	return v, err == nil
 }
