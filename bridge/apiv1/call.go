@@ -166,7 +166,20 @@ func (c *call) refused(res *http.Response) error {
 	if err != nil {
 		return err
 	}
-	return c.op.refusalOf(res.StatusCode, text)
+	e := refusalOf(res.StatusCode, text)
+	if e.status == http.StatusNotFound {
+		e.title = c.titled(c.op.missing)
+	}
+	return e
+}
+
+// titled is a title with the path's parameters in the places of their names.
+func (c *call) titled(title string) string {
+	decoded := map[string]string{}
+	for name := range c.params {
+		decoded[name] = c.param(name)
+	}
+	return fill(title, decoded)
 }
 
 // reply writes an answer of the upstream's in the shape that was declared.

@@ -45,6 +45,7 @@ func dagRuns() []operation {
 		runs    = "/dags/{dag_id}/dagRuns"
 		one     = runs + "/{dag_run_id}"
 		missing = "DAGRun not found"
+		unknown = "Dag Run id {dag_run_id} not found in dag {dag_id}"
 		order   = "execution_date>logical_date"
 	)
 	return []operation{
@@ -64,12 +65,12 @@ func dagRuns() []operation {
 			answer: run, missing: "DAG not found", prepare: trigger,
 		},
 		{id: "get_dag_run", at: "GET " + one, query: "fields", answer: run, missing: missing},
-		{id: "update_dag_run_state", at: "PATCH " + one, answer: run, missing: missing},
+		{id: "update_dag_run_state", at: "PATCH " + one, answer: run, missing: unknown},
 		{id: "delete_dag_run", at: "DELETE " + one},
-		{id: "clear_dag_run", at: "POST " + one + "/clear", answer: run, missing: missing, prepare: clearRun},
+		{id: "clear_dag_run", at: "POST " + one + "/clear", answer: run, missing: "Dag Run id {dag_run_id} not found in dag   {dag_id}", prepare: clearRun},
 		{
 			id: "set_dag_run_note", at: "PATCH " + one + "/setNote", to: "PATCH /api/v2" + one,
-			answer: run, missing: missing, prepare: noteOnly,
+			answer: run, missing: unknown, prepare: noteOnly,
 		},
 	}
 }
@@ -87,7 +88,7 @@ func noteOnly(c *call) error {
 func trigger(c *call) error {
 	logical, execution := c.body.get("logical_date"), c.body.get("execution_date")
 	if logical != nil && execution != nil && string(logical) != string(execution) {
-		return badRequest("logical_date conflicts with execution_date", string(logical)+" != "+string(execution))
+		return badRequest("logical_date conflicts with execution_date", inPython(logical)+" != "+inPython(execution))
 	}
 	if logical == nil {
 		logical = execution
@@ -105,6 +106,15 @@ func trigger(c *call) error {
 	c.body.set("logical_date", quoted(at))
 	c.body.orElse("dag_run_id", quoted("manual__"+strings.Replace(at, "Z", "+00:00", 1)))
 	return nil
+}
+
+// inPython is a JSON text as Python spells it.
+func inPython(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) != nil || strings.ContainsAny(text, `'\`) {
+		return string(raw)
+	}
+	return "'" + text + "'"
 }
 
 func quoted(text string) string {

@@ -62,9 +62,9 @@ func dags() []operation {
 		{
 			id: "patch_dag", at: "PATCH /dags/{dag_id}",
 			query:  "update_mask",
-			answer: dag, missing: missing,
+			answer: dag, missing: "Dag with id: '{dag_id}' not found",
 		},
-		{id: "delete_dag", at: "DELETE /dags/{dag_id}", missing: missing},
+		{id: "delete_dag", at: "DELETE /dags/{dag_id}", missing: "Dag with id: '{dag_id}' not found"},
 		{
 			id: "get_dag_details", at: "GET /dags/{dag_id}/details",
 			query:  "fields",

@@ -32,7 +32,8 @@ type operation struct {
 	// status is that of the answer when the upstream's is a success. Zero: the
 	// upstream's, and 200 for its 201.
 	status int
-	// missing is Airflow 2's title for a 404. Empty: Not Found.
+	// missing is Airflow 2's title for a 404, with the path's parameters in braces.
+	// Empty: Not Found.
 	missing string
 	// empty says that Airflow 2 answered an empty list where Airflow 3 knows of
 	// something that is not there.

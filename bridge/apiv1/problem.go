@@ -30,13 +30,11 @@ func notFound(title, detail string) error {
 const maxProblem = 64 << 10
 
 // refusalOf makes Airflow 2's refusal of one of Airflow 3's.
-func (op *operation) refusalOf(status int, body []byte) *problemError {
+func refusalOf(status int, body []byte) *problemError {
 	e := &problemError{status: status, detail: detailOf(body)}
 	switch {
 	case status == http.StatusUnprocessableEntity:
 		e.status = http.StatusBadRequest
-	case status == http.StatusNotFound:
-		e.title = op.missing
 	case status < 400 || http.StatusText(status) == "":
 		return &problemError{status: http.StatusBadGateway, detail: fmt.Sprintf("Airflow 3 answered %d, which the bridge does not expect here.", status)}
 	}

@@ -47,9 +47,9 @@ func tasks() []operation {
 		{id: "get_task", at: "GET " + all + "/{task_id}", answer: t, missing: "Task not found"},
 		{
 			id: "post_set_task_instances_state", at: "POST /dags/{dag_id}/updateTaskInstancesState",
-			to:     "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}",
-			answer: page{rows: "task_instances", of: taskReference(), bare: true},
-			do:     setStates,
+			to:      "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}",
+			answer:  page{rows: "task_instances", of: taskReference(), bare: true},
+			missing: "DAG ID {dag_id} not found", do: setStates,
 		},
 	}
 }
@@ -69,7 +69,9 @@ func setStates(c *call) error {
 		return err
 	}
 	taskID, _ := c.body.text("task_id")
-	c.params["task_id"] = url.PathEscape(taskID)
+	if c.params["task_id"], err = segmentOf(taskID); err != nil {
+		return err
+	}
 	for _, name := range []string{"dry_run", "task_id", "dag_run_id", "execution_date"} {
 		c.body.drop(name)
 	}
@@ -136,6 +138,7 @@ func (c *call) findRun() error {
 		}
 		run = found.Runs[0].ID
 	}
-	c.params["dag_run_id"] = url.PathEscape(run)
-	return nil
+	var err error
+	c.params["dag_run_id"], err = segmentOf(run)
+	return err
 }
