@@ -38,6 +38,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jetbridge/jetbridge/bridge"
@@ -79,7 +80,7 @@ type Handler struct {
 	releases  releases
 	fab       fabAPI
 	templates []*template
-	documents map[string]document // by path
+	documents func() map[string]document // by path; made when one is asked for
 }
 
 // New makes a handler. It asks nobody.
@@ -100,7 +101,7 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{
 		upstream:  strings.TrimRight(cfg.Upstream.Scheme+"://"+cfg.Upstream.Host+cfg.Upstream.EscapedPath(), "/"),
 		transport: cfg.Transport, fail: cfg.Fail, version: cfg.Version, manager: cfg.AuthManager, pageLimit: cfg.PageLimit, now: cfg.Now,
-		templates: templates, documents: documents(templates, cfg.Version),
+		templates: templates, documents: sync.OnceValue(func() map[string]document { return documents(templates, cfg.Version) }),
 	}, nil
 }
 
@@ -152,7 +153,7 @@ func (h *Handler) serve(w *answerWriter, r *http.Request, d bridge.Decision) err
 		rec.Reason, rec.Err = record.Fault, "apiv1 was given no passing decision"
 		return &problemError{status: http.StatusInternalServerError, detail: "The request could not be translated."}
 	}
-	if doc, ok := h.documents[d.Target.Path]; ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if doc, ok := h.document(r.Method, d.Target.Path); ok {
 		rec.Operation, rec.Origin = "openapi", "bridge"
 		w.begin(http.StatusOK, doc.kind)
 		w.length = len(doc.text)
@@ -178,6 +179,15 @@ func (h *Handler) serve(w *answerWriter, r *http.Request, d bridge.Decision) err
 		return err
 	}
 	return c.run()
+}
+
+// document is the description of what is spoken here, where that is asked for.
+func (h *Handler) document(method, path string) (document, bool) {
+	if !strings.HasPrefix(path, v1Prefix+"/openapi.") || method != http.MethodGet && method != http.MethodHead {
+		return document{}, false
+	}
+	doc, ok := h.documents()[path]
+	return doc, ok
 }
 
 // find fits a path to the declarations. Raw is as it came, below whatever base
