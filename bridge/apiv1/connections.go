@@ -1,6 +1,9 @@
 package apiv1
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 func connections() []operation {
 	const (
@@ -29,10 +32,9 @@ func connections() []operation {
 func withPassword(c *call) error { return c.body.texts("password") }
 
 // patchConnection changes what was sent and nothing else. Airflow 3 wants a whole
-// connection each time, and without a mask some releases of it forget the password
-// and the extra that they are not sent; with one that names a member which is not
-// sent, all do. So the mask is always said, and names what is there; what must be
-// there besides is filled in with what it is already.
+// connection each time, and forgets a password or an extra that the mask names and
+// that is not sent. So the mask is always said, and names what is there; what must
+// be there besides is filled in with what it is already.
 func patchConnection(c *call) error {
 	if err := c.body.texts("password", "connection_id", "conn_type"); err != nil {
 		return err
@@ -46,19 +48,49 @@ func patchConnection(c *call) error {
 		return badRequest("", "The connection_id cannot be updated.")
 	}
 	c.body.set("connection_id", quoted(id))
-	if c.body.get("conn_type") == nil && len(changes) > 0 {
-		var is struct {
-			Type json.RawMessage `json:"conn_type"`
-		}
-		if err := c.fetch(c.r.Context(), c.reading(), &is); err != nil {
-			return err
-		}
-		if is.Type == nil {
-			return errSyntax
-		}
-		c.body.set("conn_type", string(is.Type))
+	if changes, err = c.completeConnection(changes); err != nil {
+		return err
 	}
 	return c.change(changes, c.answer)
+}
+
+// completeConnection fills in the type, and takes an extra that is written back as
+// it was read for unchanged.
+func (c *call) completeConnection(changes []string) ([]string, error) {
+	extra, _ := c.body.text("extra")
+	hides := slices.Contains(changes, "extra") && hidesSecret(extra)
+	if len(changes) == 0 || c.body.get("conn_type") != nil && !hides {
+		return changes, nil
+	}
+	var is struct {
+		Type  json.RawMessage `json:"conn_type"`
+		Extra string
+	}
+	if err := c.fetch(c.r.Context(), c.reading(), &is); err != nil {
+		return nil, err
+	}
+	if is.Type == nil {
+		return nil, errSyntax
+	}
+	c.body.orElse("conn_type", string(is.Type))
+	switch {
+	case !hides:
+	case sameJSON(is.Extra, extra):
+		changes = without(changes, "extra")
+	default:
+		return changes, c.canMergeExtra()
+	}
+	return changes, nil
+}
+
+// canMergeExtra refuses where Airflow 3 would store asterisks in the place of the
+// secret that they stand for: later releases put that in.
+func (c *call) canMergeExtra() error {
+	r, err := c.release()
+	if err == nil && r.before(release{3, 0, 4}) {
+		err = secretHidden("extra")
+	}
+	return err
 }
 
 // nobodys is the id of no connection.

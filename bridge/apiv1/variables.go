@@ -108,11 +108,15 @@ func (c *call) changeVariable(changes []string, as shape) error {
 			return err
 		}
 		if !sameJSON(is.Value, value) {
-			return badRequest("", "The value has "+asterisks+" in the place of a secret, which Airflow 3 does not show. Send the secret itself.")
+			return secretHidden("value")
 		}
 		changes, as = without(changes, "value"), c.answer
 	}
 	return c.change(changes, as)
+}
+
+func secretHidden(name string) error {
+	return badRequest("", "The "+name+" has "+asterisks+" in the place of a secret, which Airflow 3 does not show. Send the secret itself.")
 }
 
 // asterisks are what Airflow shows in the place of a secret.
