@@ -151,12 +151,16 @@ func listQueued(c *call) error {
 	return c.replyQueued(events, uris)
 }
 
-// queued fetches the events.
+// queued fetches the events. Where there is none, Airflow 3.0 refuses and later ones
+// have an empty list.
 func (c *call) queued() (events []body, err error) {
 	var answer struct {
 		Events []json.RawMessage `json:"queued_events"`
 	}
-	if err := c.fetch(c.r.Context(), c.request(), &answer); err != nil {
+	switch err := c.fetch(c.r.Context(), c.request(), &answer); {
+	case isStatus(err, http.StatusNotFound):
+		return nil, c.noneQueued()
+	case err != nil:
 		return nil, err
 	}
 	for _, raw := range answer.Events {
