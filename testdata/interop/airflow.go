@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +35,8 @@ const (
 // An Installation is a virtual environment with one release of Airflow in it.
 type Installation struct {
 	Release string
+	// DagFolder is where its Airflows find their Dags; empty for dags beside this file.
+	DagFolder string
 
 	dir  string
 	here string // this folder
@@ -60,8 +61,13 @@ func Install(here, release string) (*Installation, error) {
 // Python is the interpreter of the installation; it has requests.
 func (i *Installation) Python() string { return filepath.Join(i.dir, "bin", "python") }
 
-// Dags is the folder of the example Dags.
-func (i *Installation) Dags() string { return filepath.Join(i.here, "dags") }
+// Dags is the folder of the Dags.
+func (i *Installation) Dags() string {
+	if i.DagFolder != "" {
+		return i.DagFolder
+	}
+	return filepath.Join(i.here, "dags")
+}
 
 // An Airflow is one Airflow on loopback with a database of its own.
 type Airflow struct {
@@ -176,9 +182,13 @@ func (a *Airflow) Start(ctx context.Context, tasks bool) error {
 	return server.WaitReady(ctx, a.URL+"/api/v2/monitor/health")
 }
 
-// StartTasks starts what runs Dags: the Dag processor and the scheduler.
+// StartTasks starts what runs Dags: the scheduler and, in Airflow 3, the Dag processor.
 func (a *Airflow) StartTasks(ctx context.Context) error {
-	for _, command := range []string{"dag-processor", "scheduler"} {
+	commands := []string{"dag-processor", "scheduler"}
+	if a.install.isAirflow2() {
+		commands = commands[1:]
+	}
+	for _, command := range commands {
 		if _, err := a.run(ctx, command); err != nil {
 			return err
 		}
@@ -268,14 +278,18 @@ func (i *Installation) template(ctx context.Context) (string, error) {
 func (i *Installation) templateKey() (string, error) {
 	hash := sha256.New()
 	io.WriteString(hash, i.Dags())
-	err := filepath.WalkDir(i.here, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".py" && !strings.HasPrefix(filepath.Base(path), "airflow") {
-			return err
+	files, err := filepath.Glob(filepath.Join(i.here, "airflow*"))
+	if err != nil {
+		return "", err
+	}
+	dags, err := filepath.Glob(filepath.Join(i.Dags(), "*.py"))
+	for _, file := range append(files, dags...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
 		}
-		text, err := os.ReadFile(path)
 		hash.Write(text)
-		return err
-	})
+	}
 	return hex.EncodeToString(hash.Sum(nil)[:6]), err
 }
 

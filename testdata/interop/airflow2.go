@@ -13,6 +13,8 @@ type Airflow2Config struct {
 	Backends string
 	// SessionBackend is [webserver] session_backend; empty: database.
 	SessionBackend string
+	// Tasks is whether it runs Dags: the logs of their tasks are then as full as Airflow's own.
+	Tasks bool
 	// Extra are further lines of airflow.cfg, sections included.
 	Extra string
 }
@@ -38,6 +40,10 @@ func (a *Airflow) writeConfig2(cfg Airflow2Config) error {
 	if cfg.SessionBackend == "" {
 		cfg.SessionBackend = "database"
 	}
+	level := "WARNING"
+	if cfg.Tasks {
+		level = "INFO"
+	}
 	text := fmt.Sprintf(`[core]
 dags_folder = %s
 load_examples = False
@@ -55,12 +61,12 @@ session_backend = %s
 expose_config = True
 
 [logging]
-logging_level = WARNING
+logging_level = %s
 
 [usage_data_collection]
 enabled = False
 
-%s`, a.install.Dags(), a.Database, cfg.Backends, a.Secret, cfg.SessionBackend, cfg.Extra)
+%s`, a.install.Dags(), a.Database, cfg.Backends, a.Secret, cfg.SessionBackend, level, cfg.Extra)
 	return os.WriteFile(a.Config, []byte(text), 0o600)
 }
 

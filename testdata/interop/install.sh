@@ -4,8 +4,9 @@
 #   install.sh airflow RELEASE   a virtual environment with that Airflow, from airflow-RELEASE.lock; prints its folder
 #   install.sh google            what Airflow 2's backend for Google's ID tokens needs beside an Airflow 2, from
 #                                google.lock; prints a folder for PYTHONPATH
+#   install.sh client            one with Airflow 2's own Python client, from client.lock; prints its folder
 #   install.sh chromium          a Chromium; prints its path
-#   install.sh lock [RELEASE...] makes the lock files again (only to move to another release, or to add one)
+#   install.sh lock [NAME...]    makes the lock files again: of releases, or client (only to move to another, or to add one)
 #   install.sh uv ARGUMENT...    runs the installer that uv.lock pins, for ../kerberos/install.sh
 #
 # Everything lands in $JETBRIDGE_CACHE (default: ${XDG_CACHE_HOME:-~/.cache}/jetbridge) and is used again by later
@@ -16,8 +17,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${JETBRIDGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/jetbridge}
 
-# releases lists what can be run: a release, and the day as of which the resolver sees packages, some days after it
-# came out, so that the same inputs give the same lock, and the packages are those that people had with it.
+# releases lists what can be run: a release or the client, and the day as of which the resolver sees packages, some days
+# after it came out, so that the same inputs give the same lock, and the packages are those that people had with it.
 releases() {
 	cat <<-END
 		3.3.2 2026-09-18
@@ -27,6 +28,7 @@ releases() {
 		2.11.2 2026-03-20
 		2.11.0 2025-06-01
 		2.10.5 2025-02-20
+		client 2024-09-05
 	END
 }
 
@@ -34,16 +36,18 @@ as_of() { releases | while read -r release day; do if [ "$release" = "$1" ]; the
 
 # Airflow 2 takes no FAB provider beyond 1.5.
 inputs() {
-	echo "apache-airflow==$1"
 	case $1 in
-	2.*) printf '%s\n' 'apache-airflow-providers-fab<2' requests ;;
-	*) echo apache-airflow-providers-fab ;;
+	client) echo apache-airflow-client==2.10.0 ;;
+	2.*) printf '%s\n' "apache-airflow==$1" 'apache-airflow-providers-fab<2' requests ;;
+	*) printf '%s\n' "apache-airflow==$1" apache-airflow-providers-fab ;;
 	esac
 }
 
 # Of the provider's 68 requirements the backend imports google-auth, whose own are the others here, and what Airflow has
 # itself. It is the provider that Airflow 2.11.0's constraints name.
 google_inputs() { printf '%s\n' apache-airflow-providers-google==15.1.0 google-auth 'cachetools<6' pyasn1 pyasn1-modules rsa; }
+
+lock_of() { case $1 in client) echo client.lock ;; *) echo "airflow-$1.lock" ;; esac; }
 
 say() { echo "interop: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -93,16 +97,16 @@ uv() {
 	UV_CACHE_DIR=$cache/uv-cache "$uv_dir/bin/uv" "$@"
 }
 
-install_airflow() {
-	release=$1
-	[ -e "$here/airflow-$release.lock" ] || die "there is no lock for Airflow $release; there are: $(cd "$here" && echo airflow-*.lock)"
-	dir=$cache/airflow-$release-$(key "$here/airflow-$release.lock")
+# install_env NAME: a virtual environment from NAME.lock.
+install_env() {
+	[ -e "$here/$1.lock" ] || die "there is no lock for $1; there are: $(cd "$here" && echo *.lock)"
+	dir=$cache/$1-$(key "$here/$1.lock")
 	if [ ! -e "$dir/complete" ]; then
-		say "installing Airflow $release into $dir (about 500 MB, a few minutes the first time)"
+		say "installing $1 into $dir (an Airflow is about 500 MB and takes a few minutes the first time)"
 		python=$(need_python)
 		rm -rf "$dir"
 		uv venv --quiet --no-project --python "$(command -v "$python")" "$dir" >&2
-		uv pip sync --quiet --python "$dir/bin/python" --require-hashes --compile-bytecode "$here/airflow-$release.lock" >&2
+		uv pip sync --quiet --python "$dir/bin/python" --require-hashes --compile-bytecode "$here/$1.lock" >&2
 		touch "$dir/complete"
 	fi
 	echo "$dir"
@@ -130,7 +134,10 @@ locked() {
 
 case ${1:-} in
 airflow)
-	locked install_airflow "${2:?which release?}"
+	locked install_env "airflow-${2:?which release?}"
+	;;
+client)
+	locked install_env client
 	;;
 google)
 	locked install_google
@@ -158,11 +165,11 @@ lock)
 		set -- $(releases | cut -d' ' -f1)
 	fi
 	for release; do
-		[ -n "$(as_of "$release")" ] || die "Airflow $release is not in the list of releases in this file"
-		inputs "$release" | uv $compile --exclude-newer "$(as_of "$release")" - -o "airflow-$release.lock"
+		[ -n "$(as_of "$release")" ] || die "$release is not in the list of releases in this file"
+		inputs "$release" | uv $compile --exclude-newer "$(as_of "$release")" - -o "$(lock_of "$release")"
 	done
 	;;
 *)
-	die "usage: install.sh airflow RELEASE | google | chromium | lock [RELEASE...] | uv ARGUMENT..."
+	die "usage: install.sh airflow RELEASE | google | client | chromium | lock [NAME...] | uv ARGUMENT..."
 	;;
 esac
