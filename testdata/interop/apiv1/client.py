@@ -107,7 +107,7 @@ class Story:
 
     def wait(self, enough, operation, *args):
         """Asks until the body of the answer is enough, and gives the answer."""
-        for _ in range(600):
+        for _ in range(1000):
             found = self.clients["admin"].ask(operation, *args)
             if found["status"] == 501 or found["status"] == 200 and enough(found["body"]):
                 return found
@@ -337,6 +337,7 @@ def writes(call):
     call("set_task_instance_note", *run, "extract", body={"note": "Looked at"})
     call("set_task_instance_note", *run, "absent", body={"note": "Looked at"}, case="absent")
     call("set_mapped_task_instance_note", *run, "square", 1, body={"note": "The second"})
+    call("set_task_instance_note", *run, "square", body={"note": "Nobody"}, case="mapped")
     call("get_mapped_task_instances", *run, "square", case="notes")
 
     call("patch_task_instance", *doomed, "fails", body={"new_state": "success"}, case="dry by default")
@@ -371,6 +372,7 @@ def writes(call):
     call("get_task_instances", *run, case="states set")
     call("patch_mapped_task_instance", *run, "square", 1, body={"new_state": "success"}, case="dry by default")
     call("patch_mapped_task_instance", *run, "square", 1, body={"new_state": "success", "dry_run": False})
+    call("patch_task_instance", *run, "square", body={"new_state": "success", "dry_run": False}, case="mapped")
     call("get_mapped_task_instances", *run, "square", case="one changed")
     call("update_dag_run_state", *run, body={"state": "failed"})
     call("update_dag_run_state", "orders", "absent", body={"state": "failed"}, case="absent")
