@@ -34,7 +34,7 @@ test: kerberos-clients ## Every test on this machine, with the race detector, a 
 fuzz: ## Run each fuzz target for FUZZTIME (default 30s)
 	testdata/run-fuzz.sh "$${FUZZTIME:-30s}"
 
-bench: ## What it costs against the bare proxy, into testdata/bench/latest.md, Kerberos' to the terminal (a quarter of an hour; BENCH_SECONDS, BENCH_ROUNDS)
+bench: ## What it costs against the bare proxy, into testdata/bench/latest.md, Kerberos' to the terminal (twenty minutes; BENCH_SECONDS, BENCH_ROUNDS)
 	testdata/bench/with-wrk.sh go run ./testdata/bench
 	@$(MAKE) --no-print-directory bench-kerberos
 

@@ -30,7 +30,7 @@ const (
 // many as principals.
 const firstSlow = 1000 + clients
 
-// data is what the bridge and its clients know: a database of users, and files with headers. The clients all have the
+// data is what the bridge and its clients know: a database of users and sessions, and files with headers. The clients all have the
 // password "secret" under a cheap hash, so that making them known takes seconds. The hash of the slow users costs what
 // that of an Airflow does, and no password fits it.
 type data struct{ dir string }
@@ -68,21 +68,26 @@ SELECT i, 'F', 'L', ?3 || i, ?4, 1, ?3 || i || '@example.com' FROM n`, u.first, 
 	var basic, jwt, wrong []string
 	for i := range clients {
 		pair := fmt.Sprintf("user%d:secret", 1000+i)
-		basic = append(basic, "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
+		basic = append(basic, "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 		if i < principals {
 			signed, _, err := key.Mint(modern.Claims{Subject: fmt.Sprint(1000 + i)}, 2*time.Hour)
 			if err != nil {
 				return err
 			}
-			jwt = append(jwt, "Bearer "+signed)
+			jwt = append(jwt, "Authorization: Bearer "+signed)
 		}
 	}
 	for i := range principals { // each for another one, or it would be remembered to be wrong
 		pair := fmt.Sprintf("slow%d:wrong", firstSlow+i)
-		wrong = append(wrong, "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
+		wrong = append(wrong, "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
+	}
+	signed, rows, err := d.cookies(ctx, db)
+	if err != nil {
+		return err
 	}
 	for name, lines := range map[string][]string{
 		"basic-1": basic[:1], "basic-10000": basic[:principals], "basic-100000": basic, "jwt-1": jwt[:1], "jwt-10000": jwt, "wrong": wrong,
+		"securecookie-1": signed[:1], "securecookie-10000": signed, "database-1": rows[:1], "database-10000": rows,
 	} {
 		if err := os.WriteFile(d.file(name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 			return err
@@ -91,12 +96,15 @@ SELECT i, 'F', 'L', ?3 || i, ?4, 1, ?3 || i || '@example.com' FROM n`, u.first, 
 	return os.WriteFile(d.file("send.lua"), []byte(sendLua), 0o600)
 }
 
-// config writes the bridge's configuration.
+// basicAlone is the section legacy of who speaks Basic and nothing else.
+const basicAlone = "auth_backends: [basic_auth]"
+
+// config writes the bridge's configuration; legacy is what stands in that section.
 func (d data) config(address, upstream, legacy string) (string, error) {
 	text := fmt.Sprintf(`listen: %s
 metrics: {listen: ""}
 airflow3: {url: %s, auth_manager: fab, users: {dsn: 'sqlite:///users.db'}}
-legacy: {auth_backends: [basic_auth]%s}
+legacy: {%s}
 modern: {secret: %q}
 `, address, upstream, legacy, secret)
 	path := d.file("jetbridge.yaml")

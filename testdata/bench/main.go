@@ -105,13 +105,16 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Printf(format+"\n", args...)
 }
 
-// serve starts jetbridge in front of an upstream; legacy goes into that section of its configuration.
+// serve starts jetbridge in front of an upstream; legacy is that section of its configuration, where it is not Basic alone.
 func (b *bench) serve(cores int, upstream string, legacy ...string) (*process, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	config, err := b.config(address, upstream, strings.Join(legacy, ""))
+	if len(legacy) == 0 {
+		legacy = []string{basicAlone}
+	}
+	config, err := b.config(address, upstream, legacy[0])
 	if err != nil {
 		return nil, err
 	}
@@ -160,120 +163,6 @@ func (b *bench) start() error {
 	return nil
 }
 
-// proxied holds the bridge against the bare proxy.
-func (b *bench) proxied() error {
-	up, err := b.own(2, "upstream")
-	if err != nil {
-		return err
-	}
-	defer up.stop()
-	b.say("\n## Proxied, against the bare proxy\n")
-	b.say("| cores | credential | principals | body | connections | bare/s | ours/s | ratio/s | bare µs | ours µs | CPU ratio | budget |")
-	b.say("|---|---|---|---|---|---|---|---|---|---|---|---|")
-	for _, cores := range []int{1, 2} {
-		bare, err := b.own(cores, "bare", up.url)
-		if err != nil {
-			return err
-		}
-		defer bare.stop()
-		ours, err := b.serve(cores, up.url)
-		if err != nil {
-			return err
-		}
-		defer ours.stop()
-		for _, scheme := range []string{"jwt", "basic"} {
-			for _, count := range []string{"1", "10000"} {
-				headers := b.file(scheme + "-" + count)
-				warm := 1
-				if scheme == "basic" && count != "1" {
-					warm = 11
-				}
-				if _, err := run(b.ctx, b.dir, ours, load{"/api/v2/small", headers, 16, warm}); err != nil { // now they are known
-					return err
-				}
-				for _, body := range []string{"small", "large"} {
-					for _, connections := range []int{1, 64} {
-						r, err := b.compare(bare, ours, load{"/api/v2/" + body, headers, connections, b.seconds})
-						if err != nil {
-							return err
-						}
-						b.say("| %d | %s | %s | %s | %d | %s | %s |", cores, scheme, count, map[string]string{"small": "1 KiB", "large": "100 KiB"}[body],
-							connections, r, map[string]string{"jwt": "0.90", "basic": "0.80"}[scheme])
-					}
-				}
-			}
-		}
-		bare.stop()
-		ours.stop()
-	}
-	return nil
-}
-
-// translated holds a list of 100 Dag runs by Airflow 2's API against the same by Airflow 3's, both through the bridge.
-func (b *bench) translated() error {
-	up, err := b.own(2, "upstream")
-	if err != nil {
-		return err
-	}
-	defer up.stop()
-	b.say("\n## `/api/v1`, against the same list of 100 Dag runs by `/api/v2`, both through the bridge\n")
-	b.say("| cores | credential | connections | v2/s | v1/s | v2 µs | v1 µs | CPU more | budget |")
-	b.say("|---|---|---|---|---|---|---|---|---|")
-	for _, cores := range []int{1, 2} {
-		ours, err := b.serve(cores, up.url)
-		if err != nil {
-			return err
-		}
-		defer ours.stop()
-		for _, scheme := range []string{"jwt", "basic"} {
-			var perSecond, cpu [2][]float64
-			for range b.rounds {
-				for i, api := range []string{"/api/v2", "/api/v1"} {
-					r, err := run(b.ctx, b.dir, ours, load{api + "/dags/example/dagRuns?limit=100", b.file(scheme + "-1"), 16, b.seconds})
-					if err != nil {
-						return err
-					}
-					perSecond[i] = append(perSecond[i], r.perSecond)
-					cpu[i] = append(cpu[i], r.cpu)
-				}
-			}
-			b.say("| %d | %s | 16 | %.0f | %.0f | %.1f | %.1f | **%.0f %%** | 15 %% |", cores, scheme, median(perSecond[0]), median(perSecond[1]),
-				median(cpu[0]), median(cpu[1]), 100*(median(ratios(cpu[1], cpu[0]))-1))
-		}
-		ours.stop()
-	}
-	return nil
-}
-
-// verify holds /auth/verify against a handler that decides nothing.
-func (b *bench) verify() error {
-	b.say("\n## `/auth/verify`, against a bare handler, record line on\n")
-	b.say("| cores | credential | connections | bare/s | ours/s | ratio/s | bare µs | ours µs | CPU ratio | budget |")
-	b.say("|---|---|---|---|---|---|---|---|---|---|")
-	for _, cores := range []int{1, 2} {
-		bare, err := b.own(cores, "handler")
-		if err != nil {
-			return err
-		}
-		defer bare.stop()
-		ours, err := b.serve(cores, "http://127.0.0.1:1")
-		if err != nil {
-			return err
-		}
-		defer ours.stop()
-		for _, scheme := range []string{"jwt", "basic"} {
-			r, err := b.compare(bare, ours, load{"/auth/verify", b.file(scheme + "-1"), 64, b.seconds})
-			if err != nil {
-				return err
-			}
-			b.say("| %d | %s | 64 | %s | 0.60 |", cores, scheme, r)
-		}
-		bare.stop()
-		ours.stop()
-	}
-	return nil
-}
-
 // memory says what known clients cost.
 func (b *bench) memory() error {
 	up, err := b.own(2, "upstream")
@@ -315,7 +204,7 @@ func (b *bench) flood() error {
 	b.say("\n## A flood of wrong passwords, beside a known client\n\n| lock-out | median without | median with | ratio | budget |\n|---|---|---|---|---|")
 	known := load{"/api/v2/small", b.file("basic-1"), 1, b.seconds}
 	for _, lockout := range []string{"off: its half of the queue is full", "on, as by default"} {
-		p, err := b.serve(2, up.url, map[bool]string{true: ", lockout: {failures: 0, address_failures: 0}"}[strings.HasPrefix(lockout, "off")])
+		p, err := b.serve(2, up.url, basicAlone+map[bool]string{true: ", lockout: {failures: 0, address_failures: 0}"}[strings.HasPrefix(lockout, "off")])
 		if err != nil {
 			return err
 		}
@@ -349,9 +238,10 @@ func (b *bench) flood() error {
 	return nil
 }
 
-// stages has the benchmarks of the packages say what each stage costs, and a look-up among 1,000 and 1,000,000 users.
+// stages has the benchmarks of the packages say what each stage costs, and a look-up among 1,000 and 1,000,000 users or
+// sessions.
 func (b *bench) stages() error {
-	progress("the cost of each stage, and of a look-up among a million users")
+	progress("the cost of each stage, and of a look-up among a million users or sessions")
 	cmd := exec.CommandContext(b.ctx, "testdata/postgres/with-postgres.sh", "testdata/mariadb/with-mariadb.sh",
 		"go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-benchtime", "0.5s", "./bridge/...", "./modern/...", "./legacy/...")
 	out, err := cmd.CombinedOutput()

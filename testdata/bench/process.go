@@ -156,12 +156,15 @@ const sendLua = `
 local headers, at, threads = {}, 0, 0
 function setup(thread) thread:set("id", threads); threads = threads + 1 end
 function init(args)
-  for line in io.lines(args[1]) do headers[#headers + 1] = line end
+  for line in io.lines(args[1]) do
+    local name, value = line:match("^([^:]+): (.*)$")
+    headers[#headers + 1] = {[name] = value}
+  end
   at = math.floor(id * #headers / 2) + (tonumber(args[2]) or 0)
   if args[3] then delay = function() return tonumber(args[3]) end end
 end
 function request()
   at = at % #headers + 1
-  return wrk.format("GET", nil, {["Authorization"] = headers[at]})
+  return wrk.format("GET", nil, headers[at])
 end
 `
