@@ -13,8 +13,8 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
 )
 
-// BenchmarkLookup reads one user from the database, among so many. The cost must
-// not grow with their number.
+// BenchmarkLookup reads one user from the database, by name and by id, among so
+// many. The cost must not grow with their number.
 func BenchmarkLookup(b *testing.B) {
 	const recursive = `WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < $1)
 		INSERT INTO ab_user (username, email, first_name, last_name, active) SELECT 'user' || i, 'user' || i, '', '', TRUE FROM c`
@@ -66,11 +66,25 @@ func lookups(b *testing.B, name string, kind fabtest.Config, fill string) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			for b.Loop() {
-				now = now.Add(5 * time.Second)
-				if _, err := users.Lookup(ctx, "ALICE"); err != nil {
-					b.Fatal(err)
-				}
+			alice, err := users.Account(ctx, 1)
+			if err != nil || alice.Name != "alice" {
+				b.Fatalf("%+v, %v", alice, err)
+			}
+			for _, by := range []struct {
+				what string
+				read func() error
+			}{
+				{"name", func() error { _, err := users.Lookup(ctx, "ALICE"); return err }},
+				{"id", func() error { _, err := users.Account(ctx, 1); return err }},
+			} {
+				b.Run(by.what, func(b *testing.B) {
+					for b.Loop() {
+						now = now.Add(5 * time.Second)
+						if err := by.read(); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
 			}
 		})
 	}
