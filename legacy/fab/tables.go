@@ -44,9 +44,14 @@ func (u *Users) read(ctx context.Context, name string, as kind) (*row, error) {
 
 // readID finds the row of that id.
 func (u *Users) readID(ctx context.Context, id int64) (*row, error) {
-	return u.readOne(ctx, func(ctx context.Context, tx airflowdb.Tx, _ layout) (*row, error) {
+	found, err := u.readOne(ctx, func(ctx context.Context, tx airflowdb.Tx, _ layout) (*row, error) {
 		return u.one(ctx, tx, func(legacy.User) bool { return true }, "id = ?", id)
 	})
+	if err != nil {
+		return nil, err
+	}
+	found.mark = found.fingerprint()
+	return found, nil
 }
 
 // readOne reads the one row that query finds, or else nobody, and its roles.

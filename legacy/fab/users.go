@@ -99,6 +99,7 @@ type Users struct {
 type row struct {
 	user     legacy.User
 	password string    // the stored hash; empty for none
+	mark     string    // the fingerprint of the two, where sessions ask for it again and again
 	read     time.Time // when the database was asked, or before
 }
 
@@ -249,8 +250,16 @@ func (u *Users) Account(ctx context.Context, id int64) (Account, error) {
 }
 
 func (r *row) account() Account {
+	mark := r.mark
+	if mark == "" {
+		mark = r.fingerprint()
+	}
+	return Account{User: r.user, Password: mark, Read: r.read}
+}
+
+func (r *row) fingerprint() string {
 	sum := sha256.Sum256([]byte(idKey(r.user.ID) + r.password)) // Werkzeug's salts of 16 letters cannot be guessed
-	return Account{User: r.user, Password: hex.EncodeToString(sum[:12]), Read: r.read}
+	return hex.EncodeToString(sum[:12])
 }
 
 // checkName refuses what no row can be called, before anybody is asked.

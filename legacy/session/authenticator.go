@@ -96,20 +96,29 @@ func (a *Authenticator) ended(login Login, account fab.Account) bool {
 	if login.Password != "" && login.Password != account.Password {
 		return true
 	}
+	if login.Signed.IsZero() {
+		return false // Airflow deletes the rows of sessions
+	}
+	p := a.seen(login.UserID, account)
+	// A session made here is known by its fingerprint.
+	return login.Password == "" && login.Signed.Before(p.before)
+}
+
+// seen remembers what the database now says of a user's password.
+func (a *Authenticator) seen(id int64, account fab.Account) password {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p, there := a.passwords.Get(login.UserID)
+	p, there := a.passwords.Get(id)
 	switch {
 	case !there:
 		p = password{fingerprint: account.Password, seen: account.Read}
+	case !p.seen.Before(account.Read): // an older answer changes nothing back
+		return p
 	case p.fingerprint == account.Password:
-		if p.seen.Before(account.Read) {
-			p.seen = account.Read
-		}
-	case p.seen.Before(account.Read): // an older answer changes nothing back
+		p.seen = account.Read
+	default:
 		p = password{fingerprint: account.Password, seen: account.Read, before: p.seen}
 	}
-	a.passwords.Add(login.UserID, p)
-	// A session made here is known by its fingerprint, one in a database by its row.
-	return login.Password == "" && !login.Signed.IsZero() && login.Signed.Before(p.before)
+	a.passwords.Add(id, p)
+	return p
 }

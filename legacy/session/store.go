@@ -203,8 +203,8 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, made *session
 // Login says who logged in, of a cookie's value. Its error is
 // [legacy.ErrRejected].
 func (s *CookieStore) Login(_ context.Context, value string) (Login, error) {
-	digest := sha256.Sum256([]byte(value))
-	if login, ok := s.known.Get(digest); ok { // only its age can have changed
+	key := digest(value)
+	if login, ok := s.known.Get(key); ok { // only its age can have changed
 		if err := checkAge(login.Signed, s.cfg.Lifetime, s.cfg.Now()); err != nil {
 			return Login{}, refusal(err)
 		}
@@ -219,8 +219,20 @@ func (s *CookieStore) Login(_ context.Context, value string) (Login, error) {
 		return Login{}, err
 	}
 	login.Signed = signed
-	s.known.Add(digest, login)
+	s.known.Add(key, login)
 	return login, nil
+}
+
+// usual is as long as cookies usually are, in bytes.
+const usual = 1 << 10
+
+// digest hashes a cookie; one of the usual length is not copied to the heap for it.
+func digest(value string) [sha256.Size]byte {
+	if len(value) > usual {
+		return sha256.Sum256([]byte(value))
+	}
+	var buf [usual]byte
+	return sha256.Sum256(buf[:copy(buf[:], value)])
 }
 
 // newFormToken is what Flask-WTF draws for a session's forms.
