@@ -515,6 +515,7 @@ func TestFixedKeys(t *testing.T) {
 
 // TestConfiguration: what would let in too much is an error that says so.
 func TestConfiguration(t *testing.T) {
+	empty := t.TempDir()
 	good := openid.Issuer{URL: "https://issuer.example", Audience: []string{"a"}}
 	with := func(change func(*openid.Issuer)) []openid.Issuer {
 		i := good
@@ -536,7 +537,7 @@ func TestConfiguration(t *testing.T) {
 		{"a symmetric algorithm", with(func(i *openid.Issuer) { i.Algorithms = []string{"HS256"} }), "algorithm"},
 		{"keys without TLS", with(func(i *openid.Issuer) { i.Keys = "http://keys.example" }), "https"},
 		{"two sources of keys", with(func(i *openid.Issuer) { i.Keys, i.KeyFile = "https://keys.example", "f" }), "give one"},
-		{"a file that is not there", with(func(i *openid.Issuer) { i.KeyFile = "/no/such/file" }), "no such file"},
+		{"a file that is not there", with(func(i *openid.Issuer) { i.KeyFile = filepath.Join(empty, "keys.json") }), "no such file"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
