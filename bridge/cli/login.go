@@ -30,7 +30,8 @@ func (a *assembler) login(t *taker, s *snapshot) ([]server.Route, error) {
 		return nil, errors.New("legacy.session.login: the backend session is not spoken, and a login gives nothing else")
 	}
 	logins, err := session.NewLogins(session.LoginsConfig{
-		Store: found.store, SecretKeys: s.cfg.Legacy.Session.SecretKeys.Reveal(), CookieName: s.cfg.Legacy.Session.CookieName, Now: a.now,
+		Store: found.store, SecretKeys: s.cfg.Legacy.Session.SecretKeys.Reveal(), CookieName: s.cfg.Legacy.Session.CookieName,
+		ForeignKeys: foreignKeys(s.cfg), Now: a.now,
 	})
 	if err != nil {
 		return nil, err
@@ -59,6 +60,21 @@ func (a *assembler) login(t *taker, s *snapshot) ([]server.Route, error) {
 	return routes, nil
 }
 
+// foreignKeys are those of Airflow 3, where its FAB sets a cookie of the same name.
+// The configuration has made sure that they are told, and are not ours.
+func foreignKeys(cfg *config.Config) []string {
+	if !sharesCookie(cfg) {
+		return nil
+	}
+	return []string{cfg.Airflow3.SecretKey.Reveal()}
+}
+
+// sharesCookie says whether Airflow 3's FAB gives browsers a cookie of the login
+// page's name.
+func sharesCookie(cfg *config.Config) bool {
+	return cfg.Airflow3.AuthManager == config.FAB && cfg.Legacy.Session.CookieName == "session"
+}
+
 // login says whether the login page can keep its sessions.
 func (c *checker) login(ctx context.Context) []finding {
 	found := c.snapshot.identity.sessions
@@ -77,7 +93,7 @@ func (c *checker) login(ctx context.Context) []finding {
 		}
 	}
 	findings := []finding{f}
-	if s := c.cfg.Legacy.Session; c.cfg.Airflow3.AuthManager == config.FAB && s.CookieName == "session" {
+	if sharesCookie(c.cfg) {
 		findings = append(findings, finding{Part: "login", OK: true, Detail: "Airflow 3's own login page sets a cookie named session too, which takes the place of this page's in a browser. " +
 			"Scripts do not mind; for people set legacy.session.cookie_name"})
 	}

@@ -14,8 +14,8 @@
 // larger than any form.
 //
 // It writes what package session writes, a cookie or a row of Airflow 2's table
-// "session", and nothing else. A cookie of that name that somebody else has issued
-// is left alone.
+// "session", and nothing else. A cookie of that name that Airflow 3 has signed is
+// left alone.
 package login
 
 import (

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,7 +32,10 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/session"
 )
 
-const secretKey = "a secret key of the tests"
+const (
+	secretKey  = "a secret key of the tests"
+	foreignKey = "a secret key of Airflow 3's"
+)
 
 // A store keeps sessions, and is asked for them.
 type store interface {
@@ -57,7 +61,8 @@ type options struct {
 	cookies  session.Config
 	name     string // of the cookie
 	base     string
-	failures int // until an account is locked out
+	secret   string // of the sessions; default secretKey
+	failures int    // until an account is locked out
 }
 
 func newSite(t *testing.T, o options) *site {
@@ -88,7 +93,7 @@ func newSite(t *testing.T, o options) *site {
 	must(err)
 
 	cfg := o.cookies
-	cfg.SecretKeys, cfg.Lifetime, cfg.Now = []string{secretKey}, time.Hour, clock
+	cfg.SecretKeys, cfg.Lifetime, cfg.Now = []string{cmp.Or(o.secret, secretKey)}, time.Hour, clock
 	if o.database {
 		s.store, err = session.NewDatabaseStore(session.DatabaseConfig{Config: cfg, DB: db})
 	} else {
@@ -97,7 +102,11 @@ func newSite(t *testing.T, o options) *site {
 	must(err)
 	judge, err := session.NewAuthenticator(session.AuthenticatorConfig{Sessions: s.store, Users: s.users, EndOnPasswordChange: true})
 	must(err)
-	logins, err := session.NewLogins(session.LoginsConfig{Store: s.store, SecretKeys: cfg.SecretKeys, CookieName: o.name, Now: clock})
+	keep := session.LoginsConfig{Store: s.store, SecretKeys: cfg.SecretKeys, CookieName: o.name, Now: clock}
+	if o.name == "" { // as Airflow 3's FAB calls its own
+		keep.ForeignKeys = []string{foreignKey}
+	}
+	logins, err := session.NewLogins(keep)
 	must(err)
 	limit, err := login.NewLimit(clock)
 	must(err)

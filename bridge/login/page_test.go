@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,11 +12,37 @@ import (
 	"github.com/jetbridge/jetbridge/legacy/session"
 )
 
-// TestForeignCookie: a cookie of that name that Airflow 3 has issued is neither
-// replaced nor taken away, and is told of.
+// signedWith is a cookie of that session under another key, of a database and whole.
+func signedWith(t *testing.T, secret string) []string {
+	t.Helper()
+	cfg := session.Config{SecretKeys: []string{secret}}
+	whole, err := session.NewCookieStore(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, options{database: true, secret: secret})
+	return []string{cookieFrom(t, whole), cookieFrom(t, s.store)}
+}
+
+func cookieFrom(t *testing.T, s store) string {
+	t.Helper()
+	made, err := s.New(httptest.NewRequest("GET", "/", nil), "session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Values["_user_id"] = "1"
+	out := httptest.NewRecorder()
+	if err := s.Save(httptest.NewRequest("GET", "/", nil), out, made); err != nil {
+		t.Fatal(err)
+	}
+	return out.Result().Cookies()[0].Value
+}
+
+// TestForeignCookie: a cookie of that name that Airflow 3 has signed, of either kind
+// and however old, is neither replaced nor taken away, and is told of.
 func TestForeignCookie(t *testing.T) {
 	each(t, func(t *testing.T, o options) {
-		for _, theirs := range []string{"3f2504e0-4f89-41d3-9a0c-0305e82c3301.gDcpDhaNU-CsODkv9xS0pNmlkro", "garbage"} {
+		for _, theirs := range signedWith(t, foreignKey) {
 			s := newSite(t, o)
 			other := s.client()
 			token := other.token()
@@ -46,6 +73,26 @@ func TestForeignCookie(t *testing.T) {
 			c.logIn("alice", "secret")
 			if res, _ := c.do("GET", "/api/v2/dags", ""); res.StatusCode != http.StatusOK || c.kept["session"] != theirs || c.kept["airflow2_session"] == "" {
 				t.Errorf("with a name of its own: %s, theirs is %q", res.Status, c.kept["session"])
+			}
+		}
+	})
+}
+
+// TestStrayCookie: a cookie under a key that was given up, and one that nobody
+// signed, keep nobody from a login, and go with a logout.
+func TestStrayCookie(t *testing.T) {
+	each(t, func(t *testing.T, o options) {
+		for _, stray := range append(signedWith(t, "a key that was given up"), "garbage", strings.Repeat("x", 20_000)) {
+			s := newSite(t, o)
+			c := s.client()
+			c.kept["session"] = stray
+			c.logIn("alice", "secret")
+			if res, _ := c.do("GET", "/api/v2/dags", ""); res.StatusCode != http.StatusOK {
+				t.Errorf("%.20s: %s after the login", stray, res.Status)
+			}
+			c.kept["session"] = stray
+			if res, _ := c.do("GET", "/logout/", ""); res.StatusCode != http.StatusFound || c.kept["session"] != "" {
+				t.Errorf("%.20s: %s, and the cookie is %.20q", stray, res.Status, c.kept["session"])
 			}
 		}
 	})

@@ -59,7 +59,7 @@ func explanations() []explanation {
 			"The csrf_token that came with the login form was missing, or not that of the session's cookie.",
 			"Let the script get /login/ first, keep the cookie that it sets, and post the token of the form with it."},
 		{ForeignCookie,
-			"The browser came to the login page with a cookie of the page's name that somebody else had issued; Airflow 3's FAB has one that is called session too.",
+			"The browser came to the login page with a cookie of the page's name that Airflow 3's FAB had signed: its own is called session too.",
 			"Give legacy.session.cookie_name another name: clients that log in anew keep whatever they are given."},
 		{RateLimited,
 			"More than 5 login forms came from one address within 40 seconds, which is what Airflow takes.",

@@ -21,6 +21,9 @@ type LoginsConfig struct {
 	SecretKeys []string
 	// CookieName is the name of the sessions' cookie. Empty: "session", as in Airflow.
 	CookieName string
+	// ForeignKeys are the secret keys of somebody else who sets a cookie of that name,
+	// as Airflow 3's FAB does. Empty: nobody does.
+	ForeignKeys []string
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -30,6 +33,8 @@ type LoginsConfig struct {
 type Logins struct {
 	cfg   LoginsConfig
 	forms *Forms
+	// foreign sign the cookies that must stay, of either kind.
+	foreign []signer
 }
 
 // NewLogins makes Logins.
@@ -47,7 +52,18 @@ func NewLogins(cfg LoginsConfig) (*Logins, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Logins{cfg, forms}, nil
+	l := &Logins{cfg: cfg, forms: forms}
+	if len(cfg.ForeignKeys) == 0 {
+		return l, nil
+	}
+	for _, salt := range []string{saltCookie, saltDatabase} {
+		s, err := newSigner(cfg.ForeignKeys, salt)
+		if err != nil {
+			return nil, fmt.Errorf("session: somebody else's keys: %w", err)
+		}
+		l.foreign = append(l.foreign, s)
+	}
+	return l, nil
 }
 
 // A Visit is one request to the login page, and the session that it came with. It
@@ -55,8 +71,8 @@ func NewLogins(cfg LoginsConfig) (*Logins, error) {
 type Visit struct {
 	// Cookie is the value of the session's cookie as it was shown; empty for none.
 	Cookie string
-	// Foreign says that somebody else issued that cookie. Nothing here sets another
-	// in its place, or takes it away.
+	// Foreign says that the cookie is signed with one of [LoginsConfig.ForeignKeys].
+	// Nothing here sets another in its place, or takes it away.
 	Foreign bool
 
 	logins  *Logins
@@ -65,11 +81,13 @@ type Visit struct {
 	fresh   bool // nobody has its cookie yet
 }
 
-// ErrForeign says that a cookie of the sessions' name was issued by somebody else.
+// ErrForeign says that a cookie of the sessions' name is somebody else's, as
+// [Visit.Foreign] has it.
 var ErrForeign = errors.New("session: the cookie of that name is somebody else's")
 
-// Visit reads the session of r. Without one, or with one that does not count any
-// more, it is a new session. Its error is [legacy.ErrUnavailable].
+// Visit reads the session of r. Without one, or with one that does not count, it is
+// a new session: a cookie under a key that was given up is in nobody's way. Its
+// error is [legacy.ErrUnavailable].
 func (l *Logins) Visit(r *http.Request) (*Visit, error) {
 	made, err := l.cfg.Store.New(r, l.cfg.CookieName)
 	if errors.Is(err, legacy.ErrUnavailable) {
@@ -78,16 +96,24 @@ func (l *Logins) Visit(r *http.Request) (*Visit, error) {
 	v := &Visit{logins: l, r: r, session: made}
 	v.Cookie, _ = shown(r, l.cfg.CookieName)
 	v.fresh = v.Cookie == "" || err != nil
-	if refused := (*legacy.Refusal)(nil); errors.As(err, &refused) {
-		// What has run out, or cannot be read, is signed with a key of ours.
-		v.Foreign = refused.Reason == legacy.SessionInvalid || refused.Reason == legacy.MalformedCredential
-	} else if err != nil {
+	v.Foreign = l.isForeign(v.Cookie)
+	if err != nil && !errors.Is(err, legacy.ErrRejected) {
 		return nil, err
 	}
 	if _, ok := made.Values[keyForm].(string); !ok { // of a session without any page so far
 		made.Values[keyForm], v.fresh = newFormToken(), true
 	}
 	return v, nil
+}
+
+// isForeign looks at the signature alone: what has run out is its owner's to judge.
+func (l *Logins) isForeign(value string) bool {
+	for _, s := range l.foreign {
+		if _, err := s.unsign(value); len(value) <= maxCookie && err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Token is what a form hides that is shown on this visit. The visitor needs the
@@ -126,14 +152,18 @@ func (v *Visit) Begin(w http.ResponseWriter, account fab.Account, address string
 	return v.save(w)
 }
 
-// End ends the session, and takes the cookie from the visitor. There is nothing to
-// do for one who has none, or one that does not count. Its error is
+// End ends the session, and takes the cookie from the visitor, be it one that does
+// not count. There is nothing to do for who has none. Its error is
 // [legacy.ErrUnavailable].
 func (v *Visit) End(w http.ResponseWriter) error {
-	if v.Foreign || v.session.IsNew { // nobody's session ends by it
+	if v.Foreign || v.Cookie == "" {
 		return nil
 	}
 	v.session.Options.MaxAge = -1
+	if v.session.IsNew { // nobody's session ends by it
+		http.SetCookie(w, sessions.NewCookie(v.session.Name(), "", v.session.Options))
+		return nil
+	}
 	return v.save(w)
 }
 

@@ -15,7 +15,7 @@ import (
 
 func (w *world) logins(t *testing.T, s store) *session.Logins {
 	t.Helper()
-	l, err := session.NewLogins(session.LoginsConfig{Store: s, SecretKeys: w.config().SecretKeys, Now: w.now})
+	l, err := session.NewLogins(session.LoginsConfig{Store: s, SecretKeys: w.config().SecretKeys, ForeignKeys: []string{"somebody else's"}, Now: w.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,10 +105,14 @@ func TestLogins(t *testing.T) {
 // TestLoginsOfOthers: what somebody else issued stays; what cannot be kept is told.
 func TestLoginsOfOthers(t *testing.T) {
 	w := sqlite(t)
+	theirs, err := session.NewCookieStore(session.Config{SecretKeys: []string{"somebody else's"}, Now: w.now})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, s := range map[string]store{"cookies": w.cookies(t), "rows": w.rows(t)} {
 		l := w.logins(t, s)
 		out := httptest.NewRecorder()
-		v, err := l.Visit(request("somebody.else-s"))
+		v, err := l.Visit(request(save(t, theirs, loggedIn(1)).Value))
 		if err != nil || !v.Foreign {
 			t.Fatalf("%s: %+v, %v", name, v, err)
 		}
