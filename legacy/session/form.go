@@ -14,23 +14,29 @@ import (
 // Forms make and judge the hidden csrf_token of a page's form as Flask-WTF does
 // (flask_wtf/csrf.py): the session's csrf_token, signed. They are safe for
 // concurrent use.
-type Forms struct{ signer signer }
+type Forms struct {
+	signer signer
+	own    signer // of tokens that no session holds
+}
 
 // NewForms makes Forms under Airflow's secret keys, as in [Config].
 func NewForms(secretKeys []string) (*Forms, error) {
-	var f Forms
+	own, err := newSigner(secretKeys, saltForm)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	f := Forms{own: own}
 	for _, secret := range secretKeys {
-		if secret == "" {
-			return nil, errors.New("session: an empty secret key")
-		}
 		// itsdangerous' "django-concat", which is a serializer's default.
 		key := sha1.Sum([]byte("wtf-csrf-token" + "signer" + secret))
 		f.signer.keys = append(f.signer.keys, key[:])
 	}
-	if len(f.signer.keys) == 0 {
-		return nil, errors.New("session: no secret key")
-	}
 	return &f, nil
+}
+
+// derived is the csrf_token of a session that holds none, by its cookie.
+func (f *Forms) derived(cookie string) string {
+	return hex.EncodeToString(mac(f.own.keys[0], cookie))
 }
 
 // Token is what the form of a session hides.

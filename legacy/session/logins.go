@@ -100,8 +100,10 @@ func (l *Logins) Visit(r *http.Request) (*Visit, error) {
 	if err != nil && !errors.Is(err, legacy.ErrRejected) {
 		return nil, err
 	}
-	if _, ok := made.Values[keyForm].(string); !ok { // of a session without any page so far
-		made.Values[keyForm], v.fresh = newFormToken(), true
+	if _, ok := made.Values[keyForm].(string); !ok {
+		// Of a session without any page so far. To save it would put its end off, and
+		// undo a logout that comes meanwhile: the token follows from the cookie.
+		made.Values[keyForm] = l.forms.derived(v.Cookie)
 	}
 	return v, nil
 }
@@ -118,7 +120,7 @@ func (l *Logins) isForeign(value string) bool {
 
 // Token is what a form hides that is shown on this visit. The visitor needs the
 // session's cookie with it, which Token sets if it is new; [ErrForeign] where that
-// would take another's place.
+// would take another's place. A session that is there already stays as it is.
 func (v *Visit) Token(w http.ResponseWriter) (string, error) {
 	if v.Foreign {
 		return "", ErrForeign

@@ -131,8 +131,9 @@ func TestLoginsOfOthers(t *testing.T) {
 		if err != nil || v.Foreign {
 			t.Fatalf("%s: %+v, %v", name, v, err)
 		}
-		if token, err := v.Token(out); err != nil || v.Check(token) != nil || cookieOf(t, out).Value == "" {
-			t.Errorf("%s: %q, %v", name, token, err)
+		token, err := v.Token(out)
+		if again, _ := l.Visit(request(old)); err != nil || again.Check(token) != nil || len(out.Header()) > 0 {
+			t.Errorf("%s: %q, %v, %v", name, token, err, out.Header())
 		}
 		if err := v.Begin(out, fab.Account{User: legacy.User{ID: "x"}}, ""); err == nil {
 			t.Errorf("%s: an id that is none begins a session", name)
@@ -154,6 +155,56 @@ func TestLoginsOfOthers(t *testing.T) {
 	}
 	if _, err := session.NewLogins(session.LoginsConfig{Store: w.cookies(t)}); err == nil {
 		t.Error("made without a key")
+	}
+}
+
+// TestLook: whoever looks at a page with a form on it renews no session, writes no
+// row, and undoes no logout.
+func TestLook(t *testing.T) {
+	w := sqlite(t)
+	for name, s := range map[string]store{"cookies": w.cookies(t), "rows": w.rows(t)} {
+		l := w.logins(t, s)
+		// As Airflow makes one for who never saw a form: REMOTE_USER, OAuth.
+		old := save(t, s, session.Values{"_permanent": true, "_fresh": true, "_user_id": int64(1)}).Value
+		w.pass(30 * time.Minute)
+		look, err := l.Visit(request(old))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := httptest.NewRecorder()
+		token, err := look.Token(out)
+		if err != nil || len(out.Header()) > 0 {
+			t.Errorf("%s: a look sets %v, %v", name, out.Header(), err)
+		}
+		other := save(t, s, session.Values{"_permanent": true, "_fresh": true, "_user_id": int64(3)}).Value
+		if v, _ := l.Visit(request(other)); !errors.Is(v.Check(token), session.ErrForm) {
+			t.Errorf("%s: the token of another session counts", name)
+		}
+		w.pass(30*time.Minute + 2*time.Second)
+		if _, err := s.Login(t.Context(), old); reason(err) != legacy.SessionExpired {
+			t.Errorf("%s: its end was put off: %v", name, err)
+		}
+	}
+
+	s := w.rows(t)
+	l := w.logins(t, s)
+	cookie := save(t, s, session.Values{"_permanent": true, "_user_id": int64(1)}).Value
+	look, err := l.Visit(request(cookie))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave, err := l.Visit(request(cookie))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := leave.End(httptest.NewRecorder()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := look.Token(httptest.NewRecorder()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Login(t.Context(), cookie); !errors.Is(err, legacy.ErrRejected) {
+		t.Errorf("logged out, and in again by a look: %v", err)
 	}
 }
 
