@@ -223,3 +223,27 @@ func TestLockout(t *testing.T) {
 		t.Error("Basic does not know of it")
 	}
 }
+
+// TestFormAfterOutage: the form beside a 503 is good for the next try. In a failover
+// a database is read for a while, and not written.
+func TestFormAfterOutage(t *testing.T) {
+	s := newSite(t, options{database: true})
+	exec := func(query string) {
+		t.Helper()
+		if err := s.database.Exec(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := s.client()
+	token := c.token()
+	exec(`CREATE TRIGGER no BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'read only'); END`)
+	res, text := c.do("POST", "/login/", form("username", "alice", "password", "secret", "csrf_token", token))
+	shown := tokenIn.FindStringSubmatch(text)
+	if res.StatusCode != http.StatusServiceUnavailable || shown == nil || len(res.Header["Set-Cookie"]) > 0 {
+		t.Fatalf("%s, sets %q: %s", res.Status, res.Header["Set-Cookie"], text)
+	}
+	exec(`DROP TRIGGER no`)
+	if res, _ := c.do("POST", "/login/", form("username", "alice", "password", "secret", "csrf_token", shown[1])); res.StatusCode != http.StatusFound {
+		t.Errorf("the form that was shown: %s", res.Status)
+	}
+}

@@ -139,8 +139,8 @@ func (v *Visit) Check(token string) error { return v.logins.forms.Check(v.values
 
 // Begin begins a session, of an id that nobody has seen before, in which the owner
 // of the account has just logged in from that address. What the visitor had in the
-// session before is not taken over. Its error is [ErrForeign]
-// or [legacy.ErrUnavailable].
+// session before is not taken over; it stays, with its token, where there is an
+// error: [ErrForeign] or [legacy.ErrUnavailable].
 func (v *Visit) Begin(w http.ResponseWriter, account fab.Account, address string) error {
 	if v.Foreign {
 		return ErrForeign
@@ -149,9 +149,15 @@ func (v *Visit) Begin(w http.ResponseWriter, account fab.Account, address string
 	if !ok {
 		return fmt.Errorf("session: the account's id %q is no number", account.ID)
 	}
+	before := v.session
+	v.session = sessions.NewSession(before.Store(), before.Name()) // C-22, C-23: the one before may be known to others
+	v.session.Options = before.Options
 	fill(v.session, LoggedIn(id, account.Password, address, v.r.UserAgent()))
-	v.session.ID = "" // C-22, C-23: the one before may be known to others
-	return v.save(w)
+	if err := v.save(w); err != nil {
+		v.session = before // whose form is shown again
+		return err
+	}
+	return nil
 }
 
 // End ends the session, and takes the cookie from the visitor, be it one that does
