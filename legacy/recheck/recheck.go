@@ -6,7 +6,8 @@
 // there is out within that time. While the source cannot tell
 // ([legacy.ErrUnavailable]), an answer that has run out is given for another
 // [Config.Grace], and nobody else comes in. And a question is asked once for all
-// who wait for its answer.
+// who wait for its answer. What the caller itself changed it has the cache
+// [Cache.Forget].
 //
 // It refuses to guess: an error of another kind is handed on and not
 // remembered, and a panic becomes such an error.
@@ -16,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -63,6 +65,10 @@ type Cache[V any] struct {
 	known    *lru.Cache[string, known[V]]
 	rejected *lru.Cache[string, rejected]
 	flight   singleflight.Group
+	// writing guards what is put into known and rejected, and forgotten, which counts
+	// the calls of Forget.
+	writing   sync.Mutex
+	forgotten int
 }
 
 type known[V any] struct {
@@ -146,6 +152,18 @@ func (c *Cache[V]) get(ctx context.Context, key string, fresh bool, ask func(con
 	if r, ok := c.rejected.Get(key); ok && now.Before(r.until) {
 		return answer[V]{}, r.err
 	}
+	return c.join(ctx, key, ask)
+}
+
+// Renew asks, or waits for who is asking, however young the remembered answer is.
+// In an outage it is as [Cache.Get].
+func (c *Cache[V]) Renew(ctx context.Context, key string, ask func(context.Context) (V, error)) (V, error) {
+	a, err := c.join(ctx, key, ask)
+	return a.value, err
+}
+
+// join asks, or waits for who is asking.
+func (c *Cache[V]) join(ctx context.Context, key string, ask func(context.Context) (V, error)) (answer[V], error) {
 	said := c.flight.DoChan(key, func() (any, error) { return c.ask(key, ask) })
 	select {
 	case a := <-said:
@@ -162,22 +180,43 @@ func (c *Cache[V]) get(ctx context.Context, key string, fresh bool, ask func(con
 // [Cache.Get] may have one during an outage.
 func (c *Cache[V]) Holds(key string) bool { return c.known.Contains(key) }
 
+// Forget has whoever calls [Cache.Get] from now on ask anew, an outage or not: for a
+// caller that has just changed what the source says under key. A question that was
+// put before is answered to those who wait for it, and not remembered.
+func (c *Cache[V]) Forget(key string) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.forgotten++ // of any key: to ask once more is no harm to another
+	c.known.Remove(key)
+	c.rejected.Remove(key)
+	c.flight.Forget(key)
+}
+
+func (c *Cache[V]) forgets() int {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.forgotten
+}
+
 // ask puts one question and remembers the answer. The answer is as old as the
 // question: what the source saw may have changed before its word arrived.
 func (c *Cache[V]) ask(key string, ask func(context.Context) (V, error)) (answer[V], error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.Timeout)
 	defer cancel()
-	asked := c.cfg.Now()
+	asked, before := c.cfg.Now(), c.forgets()
 	value, err := guarded(ctx, ask)
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	switch {
+	case errors.Is(err, legacy.ErrUnavailable):
+		return c.outage(key, err)
+	case c.forgotten != before: // the source may have been asked before it was changed
 	case err == nil:
 		c.rejected.Remove(key)
 		c.known.Add(key, known[V]{value, asked, asked.Add(c.cfg.Recheck)})
 	case errors.Is(err, legacy.ErrRejected):
 		c.known.Remove(key)
 		c.rejected.Add(key, rejected{err, asked.Add(c.cfg.Rejected)})
-	case errors.Is(err, legacy.ErrUnavailable):
-		return c.outage(key, err)
 	}
 	return answer[V]{value: value}, err
 }

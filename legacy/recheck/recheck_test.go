@@ -258,6 +258,83 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestForget: what the caller changed counts at once, in an outage too, and a
+// question from before does not bring it back.
+func TestForget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache(t, Config{Grace: time.Minute})
+		src := source{value: "a"}
+		c.Get(t.Context(), "k", src.ask)
+		c.Get(t.Context(), "other", src.ask)
+		c.Forget("k")
+		if c.Holds("k") || !c.Holds("other") {
+			t.Error("forgets the wrong one")
+		}
+
+		release := make(chan struct{})
+		slow := func(answer string, err error) func(context.Context) (string, error) {
+			return func(context.Context) (string, error) { <-release; return answer, err }
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if got, err := c.Get(t.Context(), "k", slow("a", nil)); got != "a" || err != nil {
+				t.Errorf("who asked before gets %q, %v", got, err)
+			}
+		})
+		wg.Go(func() { c.Get(t.Context(), "gone", slow("", no)) })
+		synctest.Wait()
+		c.Forget("k")
+		src = source{value: "b"}
+		if got, err := c.Get(t.Context(), "k", src.ask); got != "b" || err != nil || src.asked != 1 {
+			t.Errorf("who asks after it gets %q, %v", got, err)
+		}
+		c.Forget("k")
+		c.Forget("gone")
+		close(release)
+		wg.Wait()
+		src = source{err: down}
+		for _, key := range []string{"k", "gone"} {
+			if got, err := c.Get(t.Context(), key, src.ask); !errors.Is(err, legacy.ErrUnavailable) {
+				t.Errorf("%s in an outage: %q, %v", key, got, err)
+			}
+		}
+		if got, err := c.Get(t.Context(), "other", src.ask); got != "a" || err != nil {
+			t.Errorf("another one: %q, %v", got, err)
+		}
+	})
+}
+
+// TestForgetRejection: who was refused, and let in by the caller since, is let in.
+func TestForgetRejection(t *testing.T) {
+	c := newCache(t, Config{})
+	src := source{err: no}
+	c.Get(t.Context(), "k", src.ask)
+	c.Forget("k")
+	src = source{value: "a"}
+	if got, err := c.Get(t.Context(), "k", src.ask); got != "a" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestRenew: a young answer is asked for again, and kept where the source is down.
+func TestRenew(t *testing.T) {
+	c := newCache(t, Config{Grace: time.Minute})
+	src := source{value: "a"}
+	c.Get(t.Context(), "k", src.ask)
+	src.value = "b"
+	if got, err := c.Renew(t.Context(), "k", src.ask); got != "b" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	src.err = down
+	if got, err := c.Renew(t.Context(), "k", src.ask); got != "b" || err != nil {
+		t.Errorf("in an outage: %q, %v", got, err)
+	}
+	src.err = no
+	if _, err := c.Renew(t.Context(), "k", src.ask); !errors.Is(err, legacy.ErrRejected) || c.Holds("k") {
+		t.Errorf("rejected: %v", err)
+	}
+}
+
 func TestHitAllocatesNothing(t *testing.T) {
 	c := newCache(t, Config{})
 	src := source{value: "a"}

@@ -34,7 +34,8 @@ type DatabaseConfig struct {
 	// they are pickled. Both are read.
 	JSON bool
 	// Recheck is the time within which the end of a session counts for
-	// [DatabaseStore.Login]. Zero: 5 s.
+	// [DatabaseStore.Login]; one that ends by [DatabaseStore.Save] counts at once.
+	// Zero: 5 s.
 	Recheck time.Duration
 	// OutageGrace is how much longer known sessions go on while the database
 	// cannot be asked. Zero: not at all.
@@ -127,6 +128,7 @@ func (s *DatabaseStore) Save(r *http.Request, w http.ResponseWriter, made *sessi
 	if made.Options.MaxAge < 0 {
 		err := s.cfg.DB.Write(r.Context(), func(ctx context.Context, tx airflowdb.Tx) error { return s.delete(ctx, tx, made.ID) })
 		if err == nil {
+			s.known.Forget(made.ID) // a logout here counts here at once
 			s.cfg.setCookie(w, made, "")
 		}
 		return err
@@ -142,6 +144,7 @@ func (s *DatabaseStore) Save(r *http.Request, w http.ResponseWriter, made *sessi
 		if err := s.write(r.Context(), made, v); err != nil {
 			return err
 		}
+		s.known.Forget(made.ID)
 	}
 	s.cfg.setCookie(w, made, s.signer.sign(made.ID))
 	return nil

@@ -93,7 +93,6 @@ func TestLogins(t *testing.T) {
 				if gone := cookieOf(t, out); gone.Value != "" || gone.MaxAge >= 0 {
 					t.Errorf("%+v", gone)
 				}
-				w.pass(5 * time.Second)
 				if _, err := s.Login(t.Context(), begun); name == "rows" && !errors.Is(err, legacy.ErrRejected) {
 					t.Errorf("after its end: %v", err)
 				}
@@ -205,6 +204,27 @@ func TestLook(t *testing.T) {
 	}
 	if _, err := s.Login(t.Context(), cookie); !errors.Is(err, legacy.ErrRejected) {
 		t.Errorf("logged out, and in again by a look: %v", err)
+	}
+}
+
+// TestLogoutBeforeOutage: what ended here has ended, whatever becomes of the database.
+func TestLogoutBeforeOutage(t *testing.T) {
+	w := sqlite(t)
+	s := w.rows(t, func(c *session.DatabaseConfig) { c.OutageGrace = time.Minute })
+	cookie := save(t, s, loggedIn(1)).Value
+	if _, err := s.Login(t.Context(), cookie); err != nil {
+		t.Fatal(err)
+	}
+	v, err := w.logins(t, s).Visit(request(cookie))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.End(httptest.NewRecorder()); err != nil {
+		t.Fatal(err)
+	}
+	w.exec(t, "ALTER TABLE session RENAME TO away")
+	if got, err := s.Login(t.Context(), cookie); !errors.Is(err, legacy.ErrUnavailable) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
