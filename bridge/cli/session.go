@@ -94,7 +94,7 @@ func (a *assembler) newSessions(k keeping, keys []string) (s *sessions, end func
 	}
 	if err == nil {
 		s.authenticator, err = session.NewAuthenticator(session.AuthenticatorConfig{
-			Sessions: s.store, Users: k.users, EndOnPasswordChange: k.ended, Size: clients,
+			Sessions: s.store, Users: k.users, EndOnPasswordChange: k.ended, Size: clients, Now: a.now,
 		})
 	}
 	if err != nil && end != nil {

@@ -100,7 +100,7 @@ func newSite(t *testing.T, o options) *site {
 		s.store, err = session.NewCookieStore(cfg)
 	}
 	must(err)
-	judge, err := session.NewAuthenticator(session.AuthenticatorConfig{Sessions: s.store, Users: s.users, EndOnPasswordChange: true})
+	judge, err := session.NewAuthenticator(session.AuthenticatorConfig{Sessions: s.store, Users: s.users, EndOnPasswordChange: true, Now: clock})
 	must(err)
 	keep := session.LoginsConfig{Store: s.store, SecretKeys: cfg.SecretKeys, CookieName: o.name, Now: clock}
 	if o.name == "" { // as Airflow 3's FAB calls its own

@@ -239,10 +239,23 @@ type Account struct {
 // Account finds the user of a row of ab_user, active or not. An id says nothing
 // outside the database that it is of. Errors as [Users.Lookup].
 func (u *Users) Account(ctx context.Context, id int64) (Account, error) {
+	return u.accountBy(ctx, id, u.rows.Get)
+}
+
+// RenewAccount is Account past what is remembered, for who knows that the row must
+// have changed. It is for the caller to bound how often.
+func (u *Users) RenewAccount(ctx context.Context, id int64) (Account, error) {
+	return u.accountBy(ctx, id, u.rows.Renew)
+}
+
+// A getter is how a row is got: [recheck.Cache.Get] or [recheck.Cache.Renew].
+type getter = func(ctx context.Context, key string, ask func(context.Context) (*row, error)) (*row, error)
+
+func (u *Users) accountBy(ctx context.Context, id int64, get getter) (Account, error) {
 	if id < 1 || id > math.MaxInt32 { // ids are INTEGER
 		return Account{}, legacy.Rejected(legacy.UnknownUser, nil)
 	}
-	r, err := u.rows.Get(ctx, idKey(strconv.FormatInt(id, 10)), func(ctx context.Context) (*row, error) { return u.readID(ctx, id) })
+	r, err := get(ctx, idKey(strconv.FormatInt(id, 10)), func(ctx context.Context) (*row, error) { return u.readID(ctx, id) })
 	if err != nil {
 		return Account{}, err
 	}

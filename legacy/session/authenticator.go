@@ -22,6 +22,8 @@ type AuthenticatorConfig struct {
 	// Users are those of the database that the sessions belong to. Required.
 	Users interface {
 		Account(ctx context.Context, id int64) (fab.Account, error)
+		// RenewAccount is the same past what is remembered.
+		RenewAccount(ctx context.Context, id int64) (fab.Account, error)
 	}
 	// EndOnPasswordChange refuses a cookie once the password is another one than
 	// when it was signed, which Airflow 2 does not for signed cookies. It is
@@ -30,6 +32,8 @@ type AuthenticatorConfig struct {
 	EndOnPasswordChange bool
 	// Size bounds the users whose passwords are remembered so. Zero: 131,072.
 	Size int
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
 }
 
 // An Authenticator judges session cookies. It is safe for concurrent use.
@@ -44,7 +48,12 @@ type password struct {
 	fingerprint string
 	seen        time.Time // when the database last said that it is this one
 	before      time.Time // when it last said that it is the one before; zero for never
+	renewed     time.Time // when the database was last asked out of turn
 }
+
+// renewTime is the least time between two questions about one user out of turn. A
+// session that has ended might be shown again and again.
+const renewTime = time.Second
 
 // NewAuthenticator makes an Authenticator.
 func NewAuthenticator(cfg AuthenticatorConfig) (*Authenticator, error) {
@@ -53,6 +62,9 @@ func NewAuthenticator(cfg AuthenticatorConfig) (*Authenticator, error) {
 	}
 	if cfg.Size == 0 {
 		cfg.Size = 1 << 17
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	passwords, err := lru.New[int64, password](cfg.Size)
 	if err != nil {
@@ -79,6 +91,10 @@ func (a *Authenticator) Authenticate(ctx context.Context, c legacy.Credential) (
 		return legacy.Proof{}, err
 	}
 	account, err := a.cfg.Users.Account(ctx, login.UserID)
+	if err == nil && a.cfg.EndOnPasswordChange && login.Password != "" && login.Password != account.Password && a.mayRenew(login.UserID) {
+		// It may be the answer that is old: of before a change, and the login after it.
+		account, err = a.cfg.Users.RenewAccount(ctx, login.UserID)
+	}
 	switch {
 	case err != nil:
 		return legacy.Proof{}, err
@@ -88,6 +104,20 @@ func (a *Authenticator) Authenticate(ctx context.Context, c legacy.Credential) (
 		return legacy.Proof{}, legacy.Claimed(legacy.Rejected(legacy.SessionEnded, nil), account.Name)
 	}
 	return legacy.Proof{Principal: legacy.Principal{Name: account.Name, Scheme: legacy.Session, Roles: account.Roles}}, nil
+}
+
+// mayRenew bounds the questions out of turn to one in each [renewTime] and user.
+func (a *Authenticator) mayRenew(id int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, _ := a.passwords.Get(id)
+	now := a.cfg.Now()
+	if !p.renewed.IsZero() && now.Sub(p.renewed) < renewTime {
+		return false
+	}
+	p.renewed = now
+	a.passwords.Add(id, p)
+	return true
 }
 
 // ended says whether the password is known to have changed since the session
@@ -108,16 +138,14 @@ func (a *Authenticator) ended(login Login, account fab.Account) bool {
 func (a *Authenticator) seen(id int64, account fab.Account) password {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p, there := a.passwords.Get(id)
+	p, _ := a.passwords.Get(id)
 	switch {
-	case !there:
-		p = password{fingerprint: account.Password, seen: account.Read}
 	case !p.seen.Before(account.Read): // an older answer changes nothing back
 		return p
 	case p.fingerprint == account.Password:
 		p.seen = account.Read
 	default:
-		p = password{fingerprint: account.Password, seen: account.Read, before: p.seen}
+		p.fingerprint, p.seen, p.before = account.Password, account.Read, p.seen
 	}
 	a.passwords.Add(id, p)
 	return p

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jetbridge/jetbridge/legacy"
+	"github.com/jetbridge/jetbridge/legacy/fab"
 	"github.com/jetbridge/jetbridge/legacy/fab/fabtest"
 	"github.com/jetbridge/jetbridge/legacy/legacytest"
 	"github.com/jetbridge/jetbridge/legacy/session"
@@ -160,6 +162,77 @@ func TestPasswordChange(t *testing.T) {
 			in("signed between", between, fine) // as likely after the change as before it
 			in("signed after the change", after, fine)
 			w.pass(time.Minute)
+		}
+	}
+}
+
+// TestLoginAfterPasswordChange: a session that began with the new password counts at
+// once, though the old row is remembered, and one of the old password has the
+// database asked no more than once a second.
+func TestLoginAfterPasswordChange(t *testing.T) {
+	w := sqlite(t)
+	s := w.cookies(t)
+	asked := &counting{Users: w.users}
+	a, err := session.NewAuthenticator(session.AuthenticatorConfig{Sessions: s, Users: asked, EndOnPasswordChange: true, Now: w.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := func() legacy.Credential { // past what is remembered, as a login is
+		t.Helper()
+		users, err := fab.New(fab.Config{DB: w.db, Now: w.now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		account, err := users.Account(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return credential(save(t, s, session.LoggedIn(1, account.Password, "", "")).Value)
+	}
+	before := begun()
+	if _, err := a.Authenticate(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	w.exec(t, "UPDATE ab_user SET password = $1 WHERE id = 1", fabtest.HashOfOther)
+	after := begun()
+	if _, err := a.Authenticate(t.Context(), after); err != nil {
+		t.Errorf("just logged in with the new password: %v", err)
+	}
+	w.pass(time.Second)
+	for range 20 {
+		if _, err := a.Authenticate(t.Context(), before); reason(err) != legacy.SessionEnded {
+			t.Errorf("with a session of the old password: %v", err)
+		}
+	}
+	if asked.renewed != 2 {
+		t.Errorf("asked out of turn %d times, want 2", asked.renewed)
+	}
+}
+
+// counting are users who count the questions out of turn.
+type counting struct {
+	*fab.Users
+	renewed int
+}
+
+func (c *counting) RenewAccount(ctx context.Context, id int64) (fab.Account, error) {
+	c.renewed++
+	return c.Users.RenewAccount(ctx, id)
+}
+
+// TestAnotherUserInTheSession: whoever logs in at Airflow 2 in a session that began
+// here finds there what Airflow does not know, and it is not his.
+func TestAnotherUserInTheSession(t *testing.T) {
+	w := sqlite(t)
+	for name, s := range map[string]store{"cookies": w.cookies(t), "rows": w.rows(t)} {
+		v := session.LoggedIn(3, "another account's", "", "")
+		v["_user_id"] = "1" // as Flask-Login writes it
+		login, err := s.Login(t.Context(), save(t, s, v).Value)
+		if err != nil || login.UserID != 1 || login.Password != "" {
+			t.Errorf("%s: %+v, %v", name, login, err)
+		}
+		if _, err := w.authenticator(t, s, true).Authenticate(t.Context(), credential(save(t, s, v).Value)); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -76,11 +76,12 @@ func (f *Forms) Check(v Values, token string) error {
 }
 
 // LoggedIn are the values of a session in which that user has just logged in:
-// what Airflow 2 keeps of it, and the account's fab.Account.Password, which
-// Airflow hands on. It has a csrf_token of its own.
+// what Airflow 2 keeps of it, and the account's fab.Account.Password beside the id,
+// which Airflow hands on, to the next user of the session too. It has a csrf_token of
+// its own.
 func LoggedIn(userID int64, password, address, agent string) Values {
 	return Values{
-		keyForever: true, keyFresh: true, keyUser: userID, keyPassword: password, keyClient: clientID(address, agent), keyForm: newFormToken(),
+		keyForever: true, keyFresh: true, keyUser: userID, keyPassword: passwordOf(userID, password), keyClient: clientID(address, agent), keyForm: newFormToken(),
 	}
 }
 

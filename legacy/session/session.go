@@ -25,6 +25,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -99,7 +101,8 @@ type Login struct {
 	// UserID is a row of ab_user in the database that the session belongs to.
 	UserID int64
 	// Password is that account's fab.Account.Password when it logged in; empty where
-	// Airflow made the session, which keeps no such thing.
+	// Airflow made the session, which keeps no such thing, or where another user has
+	// logged in at Airflow since, which keeps what it does not know.
 	Password string
 	// Signed is when the cookie was signed last; zero for a session in a database.
 	Signed time.Time
@@ -114,17 +117,30 @@ func loginOf(v Values) (Login, error) {
 	if !there || id == nil {
 		return Login{}, legacy.Rejected(legacy.SessionAnonymous, nil)
 	}
-	password, _ := v[keyPassword].(string)
 	switch id := id.(type) {
 	case int64:
-		return Login{UserID: id, Password: password}, nil
+		return Login{UserID: id, Password: passwordIn(v, id)}, nil
 	case string:
 		n, ok := decimal(id)
 		if ok {
-			return Login{UserID: n, Password: password}, nil
+			return Login{UserID: n, Password: passwordIn(v, n)}, nil
 		}
 	}
 	return Login{}, refusal(unreadable("%s is no number", keyUser))
+}
+
+// passwordOf is what keyPassword holds: whose fingerprint it is, and the fingerprint.
+func passwordOf(id int64, fingerprint string) string {
+	return strconv.FormatInt(id, 10) + ":" + fingerprint
+}
+
+// passwordIn is that user's fingerprint in the session, if it holds one.
+func passwordIn(v Values, id int64) string {
+	kept, _ := v[keyPassword].(string)
+	if fingerprint, its := strings.CutPrefix(kept, passwordOf(id, "")); its {
+		return fingerprint
+	}
+	return ""
 }
 
 // decimal reads an id as Airflow writes it, and in no other way.

@@ -109,7 +109,7 @@ func (w *world) cookies(t testing.TB) *session.CookieStore {
 
 func (w *world) authenticator(t testing.TB, s store, end bool) *session.Authenticator {
 	t.Helper()
-	a, err := session.NewAuthenticator(session.AuthenticatorConfig{Sessions: s, Users: w.users, EndOnPasswordChange: end})
+	a, err := session.NewAuthenticator(session.AuthenticatorConfig{Sessions: s, Users: w.users, EndOnPasswordChange: end, Now: w.now})
 	if err != nil {
 		t.Fatal(err)
 	}
