@@ -8,6 +8,7 @@ import (
 	"github.com/jetbridge/jetbridge/bridge/config"
 	"github.com/jetbridge/jetbridge/bridge/login"
 	"github.com/jetbridge/jetbridge/bridge/server"
+	"github.com/jetbridge/jetbridge/legacy/airflowdb"
 	"github.com/jetbridge/jetbridge/legacy/session"
 )
 
@@ -28,6 +29,9 @@ func (a *assembler) login(t *taker, s *snapshot) ([]server.Route, error) {
 	found := s.identity.sessions
 	if found == nil {
 		return nil, errors.New("legacy.session.login: the backend session is not spoken, and a login gives nothing else")
+	}
+	if found.rows != nil && intoAirflow3(s.cfg) {
+		return nil, errors.New("legacy.session.login: would write into Airflow 3's database: legacy.users.dsn and airflow3.users.dsn lead to one place. Set backend: securecookie, or keep Airflow 2's database and name it in legacy.users.dsn")
 	}
 	logins, err := session.NewLogins(session.LoginsConfig{
 		Store: found.store, SecretKeys: s.cfg.Legacy.Session.SecretKeys.Reveal(), CookieName: s.cfg.Legacy.Session.CookieName,
@@ -60,6 +64,13 @@ func (a *assembler) login(t *taker, s *snapshot) ([]server.Route, error) {
 	return routes, nil
 }
 
+// intoAirflow3 says whether the URLs of both databases lead to one. Where they do
+// without showing it, the table itself is asked before it is written to.
+func intoAirflow3(cfg *config.Config) bool {
+	old, up := cfg.Legacy.Users, cfg.Airflow3.Users
+	return airflowdb.SamePlace(airflowdb.Config{URL: old.DSN.Reveal(), Schema: old.Schema}, airflowdb.Config{URL: up.DSN.Reveal(), Schema: up.Schema})
+}
+
 // foreignKeys are those of Airflow 3, where its FAB sets a cookie of the same name.
 // The configuration has made sure that they are told, and are not ours.
 func foreignKeys(cfg *config.Config) []string {
@@ -87,8 +98,8 @@ func (c *checker) login(ctx context.Context) []finding {
 		if err := found.rows.TryWrite(ctx); err != nil {
 			f.OK, f.Detail = false, "legacy.users.dsn: "+err.Error()
 			f.Todo = "a login writes into the table session, and into nothing else: GRANT SELECT, INSERT, UPDATE, DELETE ON session, and USAGE ON SEQUENCE session_id_seq where that is PostgreSQL"
-			if errors.Is(err, session.ErrFormat) {
-				f.Todo = "set airflow2.version to the release that runs"
+			if errors.Is(err, session.ErrAirflow3) {
+				f.Todo = "set legacy.session.backend: securecookie, or keep Airflow 2's database and name it in legacy.users.dsn: until then nobody can log in at the page"
 			}
 		}
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +63,28 @@ func TestLoginWithoutSessions(t *testing.T) {
 	defer taken.release()
 	if _, err := a.login(taken, s); err == nil || !strings.Contains(err.Error(), "legacy.session.login") {
 		t.Errorf("it starts: %v", err)
+	}
+}
+
+// TestLoginIntoAirflow3: two URLs that lead to one database stop the start, where
+// rows would be written.
+func TestLoginIntoAirflow3(t *testing.T) {
+	db := users(t, fabtest.User{ID: 1, Name: "alice"})
+	link := filepath.Join(t.TempDir(), "airflow2.db")
+	if err := os.Symlink(strings.TrimPrefix(db.URL, "sqlite:///"), link); err != nil {
+		t.Fatal(err)
+	}
+	for backend, refused := range map[string]bool{"database": true, "securecookie": false} {
+		a := newAssembler(t, bridgetest.NewClock(time.Now()))
+		cfg := loaded(t,
+			"airflow3: {url: 'http://127.0.0.1:1', auth_manager: fab, secret_key: a key of Airflow 3's own, users: {dsn: '"+db.URL+"'}}", secretLine,
+			"legacy: {auth_backends: [session], users: {dsn: 'sqlite:///"+link+"'}, session: {backend: "+backend+", secret_key: a key of the tests' Airflow, login: true}}")
+		s, err := a.snapshot(cfg)
+		if err == nil {
+			s.release()
+		}
+		if refused != (err != nil && strings.Contains(err.Error(), "legacy.session.login: would write into Airflow 3's database")) {
+			t.Errorf("%s: %v", backend, err)
+		}
 	}
 }

@@ -30,8 +30,9 @@ type DatabaseConfig struct {
 	// DB is Airflow 2's database; it stays the caller's to close. Saving needs one
 	// that is Writable. It has no default.
 	DB *airflowdb.DB
-	// JSON writes rows in tagged JSON, as Airflow from 2.11.1 on reads them; else
-	// they are pickled. Both are read.
+	// JSON says that this is an Airflow from 2.11.1 on, which keeps its rows in
+	// tagged JSON and takes whoever has a pickled one for nobody. It counts while the
+	// table holds no row of Airflow's own to tell by. Both are read.
 	JSON bool
 	// Recheck is the time within which the end of a session counts for
 	// [DatabaseStore.Login]; one that ends by [DatabaseStore.Save] counts at once.
@@ -51,6 +52,7 @@ type DatabaseStore struct {
 	signer signer
 	forms  signer
 	known  *recheck.Cache[known]
+	tables *recheck.Cache[table]
 }
 
 // A known session is what is remembered of a row.
@@ -76,6 +78,9 @@ func NewDatabaseStore(cfg DatabaseConfig) (*DatabaseStore, error) {
 	}
 	if err == nil {
 		s.known, err = recheck.New[known](recheck.Config{Recheck: cfg.Recheck, Grace: cfg.OutageGrace, Size: cfg.Size, Now: common.Now})
+	}
+	if err == nil {
+		s.tables, err = recheck.New[table](recheck.Config{Recheck: tableRecheck, Size: 1, Now: common.Now})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
@@ -123,9 +128,13 @@ func (s *DatabaseStore) New(r *http.Request, name string) (*sessions.Session, er
 
 // Save writes the row and sets the cookie, or deletes both when the session's
 // MaxAge is negative. An empty ID is drawn anew. A session in which nobody has
-// logged in and nothing else happened is a cookie without a row.
+// logged in and nothing else happened is a cookie without a row. Into Airflow 3's
+// database it writes nothing: [ErrAirflow3].
 func (s *DatabaseStore) Save(r *http.Request, w http.ResponseWriter, made *sessions.Session) error {
 	if made.Options.MaxAge < 0 {
+		if _, err := s.look(r.Context()); err != nil {
+			return err
+		}
 		err := s.cfg.DB.Write(r.Context(), func(ctx context.Context, tx airflowdb.Tx) error { return s.delete(ctx, tx, made.ID) })
 		if err == nil {
 			s.known.Forget(made.ID) // a logout here counts here at once
@@ -175,66 +184,6 @@ func (s *DatabaseStore) Login(ctx context.Context, value string) (Login, error) 
 	return k.login, k.err
 }
 
-// Count counts the sessions that have not run out, for whoever wants to know
-// whether the table can be read.
-func (s *DatabaseStore) Count(ctx context.Context) (n int, err error) {
-	err = s.cfg.DB.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
-		query := "SELECT count(*) FROM " + s.table() + " WHERE session_id IS NOT NULL AND data IS NOT NULL AND expiry > " + s.time()
-		return tx.QueryRow(ctx, query, naive(s.cfg.Now())).Scan(&n)
-	})
-	return n, err
-}
-
-// ErrFormat says that Airflow 2 could not read the sessions that begin here.
-var ErrFormat = errors.New("session: Airflow 2 keeps its rows in JSON, as from 2.11.1 on, and reads no pickled ones")
-
-// TryWrite finds out whether the table can be written to, as a login would, and
-// whether Airflow 2 would read what is written: [ErrFormat]. It leaves nothing there.
-func (s *DatabaseStore) TryWrite(ctx context.Context) error {
-	newer, err := s.holdsJSON(ctx)
-	switch {
-	case err != nil:
-		return err
-	case newer && !s.cfg.JSON:
-		return ErrFormat
-	}
-	done := errors.New("tried")
-	err = s.cfg.DB.Write(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
-		id := newID()
-		if err := s.upsert(ctx, tx, id, nil, s.cfg.Now()); err != nil {
-			return err
-		}
-		if err := s.delete(ctx, tx, id); err != nil {
-			return err
-		}
-		return done // which undoes it
-	})
-	if errors.Is(err, done) {
-		return nil
-	}
-	return err
-}
-
-// holdsJSON says whether one of the newest rows is in tagged JSON.
-func (s *DatabaseStore) holdsJSON(ctx context.Context) (found bool, err error) {
-	err = s.cfg.DB.Read(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT data FROM "+s.table()+" WHERE data IS NOT NULL AND expiry IS NOT NULL ORDER BY expiry DESC LIMIT 64")
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var raw sql.RawBytes
-			if err := rows.Scan(&raw); err != nil {
-				return err
-			}
-			found = found || len(raw) > 0 && raw[0] == '{'
-		}
-		return rows.Err()
-	})
-	return found, err
-}
-
 // idOf gives the id that we or Airflow 2 signed.
 func (s *DatabaseStore) idOf(value string) (string, error) {
 	if len(value) > maxCookie {
@@ -256,8 +205,6 @@ func (s *DatabaseStore) idOf(value string) (string, error) {
 func (s *DatabaseStore) formToken(id string) string {
 	return hex.EncodeToString(mac(s.forms.keys[0], id))
 }
-
-func (s *DatabaseStore) table() string { return s.cfg.DB.Table("session") }
 
 // A stored session is a row.
 type stored struct {
@@ -343,8 +290,12 @@ func (s *DatabaseStore) time() string {
 }
 
 func (s *DatabaseStore) write(ctx context.Context, made *sessions.Session, v Values) error {
+	t, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
 	format := writePickle
-	if s.cfg.JSON {
+	if t.json {
 		format = writeJSON
 	}
 	data, err := format(v)
@@ -358,20 +309,6 @@ func (s *DatabaseStore) write(ctx context.Context, made *sessions.Session, v Val
 	return s.cfg.DB.Write(ctx, func(ctx context.Context, tx airflowdb.Tx) error {
 		return s.upsert(ctx, tx, made.ID, data, expiry)
 	})
-}
-
-// upsert writes a row in one statement: MySQL has two that delete what is not
-// there, and insert then, wait for each other.
-func (s *DatabaseStore) upsert(ctx context.Context, tx airflowdb.Tx, id string, data []byte, expiry time.Time) error {
-	replace := " ON CONFLICT (session_id) DO UPDATE SET data = excluded.data, expiry = excluded.expiry"
-	if s.cfg.DB.Dialect() == airflowdb.MySQL {
-		replace = " ON DUPLICATE KEY UPDATE data = VALUES(data), expiry = VALUES(expiry)"
-	}
-	return tx.Exec(ctx, "INSERT INTO "+s.table()+" (session_id, data, expiry) VALUES (?, ?, "+s.time()+")"+replace, id, data, naive(expiry))
-}
-
-func (s *DatabaseStore) delete(ctx context.Context, tx airflowdb.Tx, id string) error {
-	return tx.Exec(ctx, "DELETE FROM "+s.table()+" WHERE session_id = ?", id)
 }
 
 // newID draws a random UUID (RFC 9562 section 5.4), as Flask-Session does.

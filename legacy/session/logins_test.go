@@ -1,6 +1,8 @@
 package session_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -228,31 +230,127 @@ func TestLogoutBeforeOutage(t *testing.T) {
 	}
 }
 
-// TestTryWrite: whether a login could be kept, and read by Airflow 2, is found out
-// without one.
+// TestTryWrite: whether a login could be kept is found out without one.
 func TestTryWrite(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		pickled := w.rows(t)
-		json := w.rows(t, func(c *session.DatabaseConfig) { c.JSON = true })
-		try := func(s *session.DatabaseStore, want error, sessions int) {
-			t.Helper()
-			if err := s.TryWrite(t.Context()); !errors.Is(err, want) {
-				t.Errorf("%v, want %v", err, want)
+		s := w.rows(t)
+		for sessions := range 2 {
+			if err := s.TryWrite(t.Context()); err != nil {
+				t.Error(err)
 			}
 			if n, err := s.Count(t.Context()); n != sessions || err != nil {
 				t.Errorf("%d sessions, %v", n, err)
 			}
+			save(t, s, loggedIn(1))
 		}
-		try(pickled, nil, 0)
-		save(t, pickled, loggedIn(1))
-		try(pickled, nil, 1)
-		try(json, nil, 1) // after an upgrade of Airflow 2
-		save(t, json, loggedIn(1))
-		try(json, nil, 2)
-		try(pickled, session.ErrFormat, 2)
 		w.exec(t, "DROP TABLE session")
-		if pickled.TryWrite(t.Context()) == nil {
+		if s.TryWrite(t.Context()) == nil {
 			t.Error("without the table")
 		}
 	})
+}
+
+// theirs is a session of Airflow's own.
+func theirs() session.Values {
+	return session.Values{"_permanent": true, "_fresh": true, "_user_id": "1", "csrf_token": "x"}
+}
+
+// TestFormOfRows: rows are written as Airflow keeps its own, whatever the version
+// that was configured; where it keeps none, as that version does.
+func TestFormOfRows(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for _, newer := range []bool{false, true} {
+			configured := func(c *session.DatabaseConfig) { c.JSON = newer }
+			s := w.rows(t, configured)
+			form := func(want byte) {
+				t.Helper()
+				save(t, s, loggedIn(1))
+				first, err := w.first(t, "_jetbridge_password")
+				if err != nil || first != want {
+					t.Errorf("configured JSON=%t: a row begins with %q, %v, want %q", newer, first, err, want)
+				}
+				w.exec(t, "DELETE FROM session")
+			}
+			if newer {
+				form('{')
+			} else {
+				form(0x80)
+			}
+			for _, row := range []struct {
+				data string
+				want byte
+			}{{`{"_permanent": true}`, '{'}, {"\x80\x04}\x94\x8c\x0a_permanent\x94\x88s.", 0x80}, {`{"_permanent": true}`, '{'}} {
+				at := w.now().Add(time.Hour)
+				w.row(t, "theirs", []byte(row.data), &at)
+				save(t, s, loggedIn(1)) // of ours, which tells nothing
+				w.pass(time.Minute)
+				w.exec(t, "DELETE FROM session WHERE session_id <> 'theirs'")
+				form(row.want)
+			}
+		}
+	})
+}
+
+// first is the first byte of the row that holds that text.
+func (w *world) first(t *testing.T, text string) (first byte, err error) {
+	t.Helper()
+	err = w.db.Read(t.Context(), func(ctx context.Context, tx airflowdb.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT data FROM session")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var data []byte
+			if err := rows.Scan(&data); err != nil {
+				return err
+			}
+			if bytes.Contains(data, []byte(text)) {
+				first = data[0]
+			}
+		}
+		return rows.Err()
+	})
+	return first, err
+}
+
+// TestAirflow3: whatever the URL says, nothing is written into a database of Airflow
+// 3's, which its tables tell, and its own sessions.
+func TestAirflow3(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, w *world){
+		"its tables": func(t *testing.T, w *world) { w.exec(t, "CREATE TABLE dag_bundle (name VARCHAR(250) PRIMARY KEY)") },
+		"its rows": func(t *testing.T, w *world) {
+			at := w.now().Add(time.Hour)
+			w.row(t, "msgpack", []byte("\x82\xaa_permanent\xc3\xa6_fresh\xc3"), &at)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, w *world) {
+				s := w.rows(t)
+				cookie := save(t, s, theirs()).Value
+				w.pass(time.Minute)
+				change(t, w)
+				before, err := s.Count(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.TryWrite(t.Context()); !errors.Is(err, session.ErrAirflow3) {
+					t.Errorf("tried: %v", err)
+				}
+				v, err := w.logins(t, s).Visit(request(cookie))
+				if err != nil {
+					t.Fatal(err)
+				}
+				out := httptest.NewRecorder()
+				for _, err := range []error{v.Begin(out, fab.Account{User: legacy.User{ID: "1"}}, ""), v.End(out)} {
+					if !errors.Is(err, session.ErrAirflow3) || !errors.Is(err, legacy.ErrUnavailable) || len(out.Header()) > 0 {
+						t.Errorf("%v, %v", err, out.Header())
+					}
+				}
+				if n, err := s.Count(t.Context()); n != before || err != nil {
+					t.Errorf("%d rows, %v, were %d", n, err, before)
+				}
+			})
+		})
+	}
 }
