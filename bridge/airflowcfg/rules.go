@@ -23,6 +23,8 @@ func rulesOf(v Version) (rules, bool) {
 		return rules{
 			deprecated: map[option]option{
 				{"api", "auth_backends"}:                {"api", "auth_backend"},
+				{"fab", "auth_rate_limit"}:              {"webserver", "auth_rate_limit"},
+				{"fab", "auth_rate_limited"}:            {"webserver", "auth_rate_limited"},
 				{"api", "access_control_allow_origins"}: {"api", "access_control_allow_origin"},
 				{"database", "sql_alchemy_conn"}:        {"core", "sql_alchemy_conn"},
 				{"database", "sql_alchemy_schema"}:      {"core", "sql_alchemy_schema"},

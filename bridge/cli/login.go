@@ -18,8 +18,8 @@ func hasLogin(cfg *config.Config) bool {
 	return cfg.Legacy.Session.Login && cfg.Migration.Mode == config.Dual
 }
 
-// limits are the settings of the login page's rate limit, which has none.
-type limits struct{}
+// limits are the settings of the login page's rate limit.
+type limits struct{ config.Rate }
 
 // login makes the routes of the login page; none where there is no such page.
 func (a *assembler) login(t *taker, s *snapshot) ([]server.Route, error) {
@@ -41,8 +41,9 @@ func (a *assembler) login(t *taker, s *snapshot) ([]server.Route, error) {
 		return nil, err
 	}
 	// What it has counted outlives a reload.
-	limit, err := take(t, limits{}, func() (*login.Limit, func(), error) {
-		l, err := login.NewLimit(a.now)
+	rate := s.cfg.Legacy.Session.LoginRate
+	limit, err := take(t, limits{rate}, func() (*login.Limit, func(), error) {
+		l, err := login.NewLimit(login.LimitConfig{Posts: rate.Posts, Per: rate.Per, Now: a.now})
 		return l, nil, err
 	})
 	if err != nil {

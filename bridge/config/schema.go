@@ -48,7 +48,7 @@ func (s schema) add(t reflect.Type, prefix string, index []int, restart bool) {
 			all:     field.Tag.Get("all") != "",
 			restart: restart || field.Tag.Get("restart") != "",
 		}
-		if field.Type.Kind() == reflect.Struct && field.Type.PkgPath() == reflect.TypeFor[Config]().PkgPath() {
+		if isSection(field.Type) {
 			s.sections[k.path] = true
 			s.add(field.Type, k.path+".", k.index, k.restart)
 			continue
@@ -59,6 +59,10 @@ func (s schema) add(t reflect.Type, prefix string, index []int, restart bool) {
 			s.keys[k.path] = k
 		}
 	}
+}
+
+func isSection(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.PkgPath() == reflect.TypeFor[Config]().PkgPath() && t.Field(0).Tag.Get("yaml") != ""
 }
 
 // sorted gives the keys by path.

@@ -30,6 +30,8 @@ type Session struct {
 	// EndOnPasswordChange ends signed sessions with the password, as far as the
 	// change is noticed.
 	EndOnPasswordChange bool `yaml:"end_on_password_change"`
+	// LoginRate bounds the posts of the login page.
+	LoginRate Rate `yaml:"login_rate"`
 	// Login serves Airflow 2's login page. It lets the bridge write into the table
 	// session of LegacyUsers' database, where that is the backend.
 	Login bool `yaml:"login"`
@@ -41,6 +43,7 @@ const SecureCookie = "securecookie"
 func defaultSession() Session {
 	return Session{
 		Backend: Database, Lifetime: 43200 * time.Minute, CookieName: "session", CookieSameSite: "Lax", EndOnPasswordChange: true,
+		LoginRate: Rate{Posts: 5, Per: 40 * time.Second}, // as Airflow's
 	}
 }
 
@@ -55,6 +58,8 @@ func airflow2Session() []filling {
 		{path: "legacy.session.lifetime", section: "webserver", key: "session_lifetime_days", convert: days},
 		{path: "legacy.session.cookie_secure", section: "webserver", key: "cookie_secure", convert: boolean},
 		{path: "legacy.session.cookie_samesite", section: "webserver", key: "cookie_samesite", convert: present},
+		{path: "legacy.session.login_rate", section: "fab", key: "auth_rate_limited", convert: unlimited},
+		{path: "legacy.session.login_rate", section: "fab", key: "auth_rate_limit", convert: oneRate},
 	}
 }
 
@@ -95,6 +100,9 @@ const maxLifetime = 10 * 365 * 24 * time.Hour
 // optional tells of keys that are read of Airflow's in case they are needed: what
 // is wrong with them there hinders nobody whom no backend of his sends there.
 func (l *loader) optional(path string) bool {
+	if path == "legacy.session.login_rate" && !l.config.Legacy.Session.Login {
+		return true
+	}
 	return path == "airflow3.secret_key" || strings.HasPrefix(path, "legacy.session.") && !l.config.Legacy.uses("session")
 }
 
@@ -105,7 +113,7 @@ func (c Config) oneDatabase() bool {
 
 // deriveSession fills what hangs on other values: an upgrade in place leaves the
 // key in the airflow.cfg that Airflow 3 took over, and the users where they were.
-func (c *Config) deriveSession() {
+func (c *Config) deriveSession(given map[string]origin) {
 	s := &c.Legacy.Session
 	if len(s.SecretKeys) == 0 && c.Airflow3.SecretKey != "" && c.oneDatabase() {
 		s.SecretKeys = Secrets{c.Airflow3.SecretKey}
@@ -114,6 +122,9 @@ func (c *Config) deriveSession() {
 		if weak := weakness(key, "cookie"); weak != "" && s.InsecureWeakSecretKey {
 			c.warn("legacy.session.insecure_weak_secret_key: a key %s", weak)
 		}
+	}
+	if _, told := given["airflow2.version"]; !told && s.Login && s.Backend == Database && c.Migration.Mode == Dual {
+		c.warn("airflow2.version is not given: while Airflow 2 has no session in its table to tell by, a login is written as %s reads it, and 2.11.1 and later do not", c.Airflow2.Version)
 	}
 }
 

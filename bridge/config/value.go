@@ -30,6 +30,8 @@ func set(field reflect.Value, k key, r raw) error {
 		return assign(p, r, asBool)
 	case *time.Duration:
 		return assign(p, r, asDuration)
+	case *Rate:
+		return assign(p, r, asRate)
 	case *time.Time:
 		return assign(p, r, asTime)
 	case *slog.Level:

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -11,23 +12,27 @@ import (
 	"github.com/jetbridge/jetbridge/legacy"
 )
 
-// Airflow's own default, "5 per 40 second" (AUTH_RATE_LIMIT of the FAB provider).
-const (
-	limitPosts = 5
-	limitTime  = 40 * time.Second
-)
-
 // limitSize bounds the addresses that are counted. What was counted longest ago is
 // forgotten first.
 const limitSize = 16_384
 
-// A Limit bounds how often one address may post the login form: 5 times in the 40
-// seconds that begin with the first, whatever came of it. It is Flask-Limiter's
-// fixed window, but an IPv6 host is not given a new one with each address of its
-// own. What a Limit has counted outlives the Handlers that share it. It is safe for
-// concurrent use.
+// A LimitConfig is what a [Limit] needs. It is copied.
+type LimitConfig struct {
+	// Posts of one address go through in the time Per that begins with the first.
+	// Zero: all do, and nothing is counted.
+	Posts int
+	// Per has no default.
+	Per time.Duration
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// A Limit bounds how often one address may post the login form, whatever came of it.
+// It is Flask-Limiter's fixed window, but an IPv6 host is not given a new one with
+// each address of its own. What a Limit has counted outlives the Handlers that share
+// it. It is safe for concurrent use.
 type Limit struct {
-	now     func() time.Time
+	cfg     LimitConfig
 	mu      sync.Mutex
 	windows *lru.Cache[netip.Prefix, window]
 }
@@ -38,30 +43,35 @@ type window struct {
 	end   time.Time
 }
 
-// NewLimit makes a Limit that has counted nothing; now is the clock, nil for
-// time.Now.
-func NewLimit(now func() time.Time) (*Limit, error) {
-	if now == nil {
-		now = time.Now
+// NewLimit makes a Limit that has counted nothing.
+func NewLimit(cfg LimitConfig) (*Limit, error) {
+	if cfg.Posts < 0 || cfg.Posts > 0 && cfg.Per <= 0 {
+		return nil, errors.New("login: a negative number of posts, or no time to count them in")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	windows, err := lru.New[netip.Prefix, window](limitSize)
 	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}
-	return &Limit{now: now, windows: windows}, nil
+	return &Limit{cfg: cfg, windows: windows}, nil
 }
 
 // take counts a post from there. It gives the time until the next may come, when
 // this one may not; else zero.
 func (l *Limit) take(from netip.Addr) time.Duration {
+	if l.cfg.Posts == 0 {
+		return 0
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	network, now := legacy.Network(from), l.now()
+	network, now := legacy.Network(from), l.cfg.Now()
 	w, there := l.windows.Get(network)
 	if !there || !now.Before(w.end) {
-		w = window{end: now.Add(limitTime)}
+		w = window{end: now.Add(l.cfg.Per)}
 	}
-	if w.posts >= limitPosts {
+	if w.posts >= l.cfg.Posts {
 		return w.end.Sub(now)
 	}
 	w.posts++

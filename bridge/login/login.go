@@ -5,7 +5,7 @@
 //
 // Answers are those of Airflow 2.11 with the FAB provider, status by status: 400
 // for a form whose token is not the session's, 302 back to the page for a password
-// that is wrong, 429 beyond 5 posts in 40 seconds, 302 to the start page for one
+// that is wrong, 429 beyond the rate, 302 to the start page for one
 // that is right. There is no redirect parameter: "next" is not looked at (C-44).
 //
 // A login begins a session of a new id, whatever the visitor had before (C-22). A
@@ -128,7 +128,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 	}
 	d := bridge.DecisionFrom(r.Context())
 	if wait := h.Limit.take(d.ClientAddr); wait > 0 {
-		h.refuse(w, r, visit, tooOften(wait))
+		h.refuse(w, r, visit, tooOften(h.Limit.cfg, wait))
 		return
 	}
 	if form.username == "" || form.password == "" {

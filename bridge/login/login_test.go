@@ -61,8 +61,9 @@ type options struct {
 	cookies  session.Config
 	name     string // of the cookie
 	base     string
-	secret   string // of the sessions; default secretKey
-	failures int    // until an account is locked out
+	secret   string            // of the sessions; default secretKey
+	rate     login.LimitConfig // default: 5 per 40 second; Per alone is none at all
+	failures int               // until an account is locked out
 }
 
 func newSite(t *testing.T, o options) *site {
@@ -108,7 +109,11 @@ func newSite(t *testing.T, o options) *site {
 	}
 	logins, err := session.NewLogins(keep)
 	must(err)
-	limit, err := login.NewLimit(clock)
+	if o.rate.Per == 0 {
+		o.rate = login.LimitConfig{Posts: 5, Per: 40 * time.Second}
+	}
+	o.rate.Now = clock
+	limit, err := login.NewLimit(o.rate)
 	must(err)
 	routes, err := route.New(route.Config{BasePath: o.base, Login: true})
 	must(err)

@@ -58,9 +58,9 @@ func badToken(alert string) *refusal {
 		hint: "The form was too old, or your browser takes no cookies. Try again; a script must get this page first, keep its cookie, and post csrf_token."}
 }
 
-func tooOften(wait time.Duration) *refusal {
+func tooOften(l LimitConfig, wait time.Duration) *refusal {
 	return &refusal{status: http.StatusTooManyRequests, reason: record.RateLimited, retry: wait,
-		alert: fmt.Sprintf("Too many attempts from your address: %d per %d second.", limitPosts, limitTime/time.Second),
+		alert: fmt.Sprintf("Too many attempts from your address: %d per %d second.", l.Posts, l.Per/time.Second),
 		hint:  fmt.Sprintf("Try again in %d seconds.", seconds(wait))}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jetbridge/jetbridge/bridge/login"
 	"github.com/jetbridge/jetbridge/bridge/record"
 )
 
@@ -245,5 +246,31 @@ func TestFormAfterOutage(t *testing.T) {
 	exec(`DROP TRIGGER no`)
 	if res, _ := c.do("POST", "/login/", form("username", "alice", "password", "secret", "csrf_token", shown[1])); res.StatusCode != http.StatusFound {
 		t.Errorf("the form that was shown: %s", res.Status)
+	}
+}
+
+// TestOtherRates: as many posts as the operator says, in the time that he says.
+func TestOtherRates(t *testing.T) {
+	status := func(c *client, token string) (int, string) {
+		res, _ := c.do("POST", "/login/", form("username", "alice", "password", "no", "csrf_token", token))
+		return res.StatusCode, res.Header.Get("Retry-After")
+	}
+	for _, rate := range []login.LimitConfig{{Posts: 2, Per: time.Minute}, {Per: time.Minute}} {
+		c := newSite(t, options{rate: rate}).client()
+		token := c.token()
+		for i := range 12 {
+			want, wantAfter := http.StatusFound, ""
+			if rate.Posts > 0 && i >= rate.Posts {
+				want, wantAfter = http.StatusTooManyRequests, "60"
+			}
+			if got, after := status(c, token); got != want || after != wantAfter {
+				t.Errorf("%d per %s: post %d is answered %d, Retry-After %q", rate.Posts, rate.Per, i+1, got, after)
+			}
+		}
+	}
+	for _, cfg := range []login.LimitConfig{{Posts: -1, Per: time.Second}, {Posts: 5}} {
+		if _, err := login.NewLimit(cfg); err == nil {
+			t.Errorf("%+v is taken", cfg)
+		}
 	}
 }

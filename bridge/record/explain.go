@@ -62,7 +62,7 @@ func explanations() []explanation {
 			"The browser came to the login page with a cookie of the page's name that Airflow 3's FAB had signed: its own is called session too.",
 			"Give legacy.session.cookie_name another name: clients that log in anew keep whatever they are given."},
 		{RateLimited,
-			"More than 5 login forms came from one address within 40 seconds, which is what Airflow takes.",
+			"More login forms came from one address than legacy.session.login_rate takes.",
 			"Let the script log in once and keep its cookie; a load balancer in front must be in trusted_proxies, or all clients are one address."},
 		{NoCredential,
 			"The request carried no credential that counts.",
