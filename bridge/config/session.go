@@ -200,6 +200,9 @@ func (v *validation) login(c Config) {
 	if !c.Legacy.FromAirflow && !c.Legacy.uses("session") {
 		v.add("legacy.session.login", "needs session in legacy.auth_backends: what a login gives is a session")
 	}
+	if name := strings.ToLower(s.CookieName); !s.CookieSecure && (strings.HasPrefix(name, "__host-") || strings.HasPrefix(name, "__secure-")) {
+		v.add("legacy.session.cookie_name", "begins with __Host- or __Secure-, which browsers take with cookie_secure: true alone")
+	}
 	if s.Backend == Database && c.oneDatabase() {
 		v.add("legacy.session.login", "would write into Airflow 3's database, which is that of legacy.users: set backend: securecookie, or keep Airflow 2's database and name it in legacy.users.dsn")
 	}

@@ -189,3 +189,24 @@ func TestNew(t *testing.T) {
 		t.Error("made of nothing")
 	}
 }
+
+// TestOddCookies: the page and the API read one cookie out of what a client sends,
+// however odd: a logout must end the session that counts.
+func TestOddCookies(t *testing.T) {
+	s := newSite(t, options{database: true})
+	c := s.client()
+	c.logIn("alice", "secret")
+	good := c.kept["session"]
+	for _, header := range []string{
+		"session=" + good, "session=" + good + "; session=other", "session=other; session=" + good, `session="` + good + `"`,
+		"session=; session=" + good, "session=a b; session=" + good, "session=a\\b; session=" + good, `session="; session=` + good, "session; session=" + good,
+		"session = " + good, "Session=other; session=" + good, "session=\xa0" + good, "a b=c; session=" + good, " session=" + good + " ;",
+	} {
+		nobody := s.client()
+		res, _ := nobody.do("GET", "/api/v2/dags", "", "Cookie", header)
+		_, text := nobody.do("GET", "/login/", "", "Cookie", header)
+		if counts, shown := res.StatusCode == http.StatusOK, strings.Contains(text, "Signed in"); counts != shown {
+			t.Errorf("%q: for the API %t, for the page %t", header, counts, shown)
+		}
+	}
+}

@@ -87,13 +87,32 @@ func (c Config) setCookie(w http.ResponseWriter, s *sessions.Session, value stri
 }
 
 // shown is the value of the request's cookie of that name: of several the first,
-// and without quotes around it, as Werkzeug reads them.
+// and without quotes around it, as Werkzeug reads them. [http.Request.Cookie] would
+// pass over one that it finds odd, and so give another one than what the API judges.
 func shown(r *http.Request, name string) (string, bool) {
-	cookie, err := r.Cookie(name)
-	if err != nil || cookie.Value == "" {
-		return "", false
+	for _, line := range r.Header["Cookie"] {
+		for pair := range strings.SplitSeq(line, ";") {
+			if its, value, ok := strings.Cut(pair, "="); ok && trimmed(its) == name {
+				value = unquoted(trimmed(value))
+				return value, value != ""
+			}
+		}
 	}
-	return unquoted(cookie.Value), true
+	return "", false
+}
+
+// trimmed is Python's str.strip of a header, whose bytes are Latin-1.
+func trimmed(s string) string {
+	space := func(b byte) bool {
+		return b == ' ' || '\t' <= b && b <= '\r' || 0x1c <= b && b <= 0x1f || b == 0x85 || b == 0xa0
+	}
+	for s != "" && space(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && space(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 func unquoted(value string) string {
