@@ -3,6 +3,7 @@ package apiv1
 import (
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/jetbridge/jetbridge/bridge"
 )
@@ -18,6 +19,7 @@ type answerWriter struct {
 	length  int  // of the whole body; -1 where it is not known
 	started bool // the client has seen some of it
 	bare    bool // the answer to HEAD has no body
+	cookies sync.Mutex
 }
 
 // begin says how the answer will start.
@@ -64,10 +66,13 @@ func (w *answerWriter) start() {
 }
 
 // passCookies hands on what the upstream sets for a client that came with a token
-// of its own, which Airflow renews in a cookie. A minted one is nobody's to keep.
+// of its own, which Airflow renews in a cookie. A minted one is nobody's to keep. Until
+// the answer starts, several may do so at once.
 func (w *answerWriter) passCookies(res *http.Response, d bridge.Decision) {
 	if d.Verdict == bridge.PassOwn && len(d.StripSetCookie) == 0 {
 		if lines := res.Header["Set-Cookie"]; len(lines) > 0 {
+			w.cookies.Lock()
+			defer w.cookies.Unlock()
 			w.Header()["Set-Cookie"] = lines
 		}
 	}

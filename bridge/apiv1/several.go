@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/jetbridge/jetbridge/bridge/record"
 )
 
 // maxAtOnce is how many requests to the upstream one of a client's makes at a time.
@@ -16,12 +19,23 @@ const maxAtOnce = 4
 func (c *call) atOnce(n int, step func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(c.r.Context())
 	g.SetLimit(maxAtOnce)
+	whole := record.From(ctx)
+	var mu sync.Mutex
 	for i := range n {
 		g.Go(func() error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return step(ctx, i)
+			// The transport writes into a request's record, which several may not at once.
+			part := new(record.Record)
+			err := step(record.With(ctx, part), i)
+			mu.Lock()
+			defer mu.Unlock()
+			whole.Upstream += part.Upstream
+			if part.Retried {
+				whole.Retried, whole.TokenID = true, part.TokenID
+			}
+			return err
 		})
 	}
 	return g.Wait()

@@ -32,7 +32,7 @@ type Record struct {
 	Subject  string // the user in Airflow 3
 	TokenID  string // jti
 	Status   int
-	Upstream time.Duration // time to the upstream's first byte; zero when not asked
+	Upstream time.Duration // time to the upstream's first byte, of several requests all together; zero when not asked
 	Duration time.Duration
 	Sent     int64 // bytes of the answer's body
 	Err      string
