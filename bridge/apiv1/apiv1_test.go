@@ -143,7 +143,7 @@ func TestWhoAsks(t *testing.T) {
 // TestPaths: parameters go on escaped as they came, below whatever base paths.
 func TestPaths(t *testing.T) {
 	for _, c := range []struct{ raw, matched, want string }{
-		{"/api/v1/dags/a%2Fb+c%3A", "/api/v1/dags/a/b+c:", "/sub/api/v2/dags/a%2Fb+c%3A"},
+		{"/api/v1/variables/a%2Fb+c%3A", "/api/v1/variables/a/b+c:", "/sub/api/v2/variables/a%2Fb+c%3A"},
 		{"/old/api/v1/dags/d", "/api/v1/dags/d", "/sub/api/v2/dags/d"},
 		{"/api/v1/api/v1/dags/d", "/api/v1/dags/d", "/sub/api/v2/dags/d"},
 		{"/%61pi/v1/dags/%7E", "/api/v1/dags/~", "/sub/api/v2/dags/%7E"},

@@ -70,9 +70,18 @@ func (c *call) param(name string) string {
 	return text
 }
 
-// segmentOf is text as a segment of the upstream's path. What a server could take
-// for a way out of that path is refused, as it is in a client's.
+// segmentOf is text as a segment of the upstream's path. One with a slash would be
+// several there, however it is escaped.
 func segmentOf(text string) (string, error) {
+	if strings.Contains(text, "/") {
+		return "", badRequest("", "A name may not have a '/' here.")
+	}
+	return restOf(text)
+}
+
+// restOf is text as the rest of the upstream's path, which may have slashes. What a
+// server could take for a way out of that path is refused, as it is in a client's.
+func restOf(text string) (string, error) {
 	for part := range strings.SplitSeq(text, "/") {
 		if text == "" || part == "." || part == ".." {
 			return "", badRequest("", "A name may not have the part '"+part+"'.")

@@ -134,6 +134,11 @@ func (t *template) match(escaped, decoded []string) (map[string]string, bool) {
 		if !s.param && s.text != decoded[i] || s.param && decoded[i] == "" {
 			return nil, false
 		}
+		// Airflow decodes before it matches: with a slash in it, a name would make
+		// another operation's path there, which is done in another way.
+		if rest := t.rest && i == len(t.segments)-1; s.param && !rest && strings.Contains(decoded[i], "/") {
+			return nil, false
+		}
 	}
 	params := map[string]string{}
 	for i, s := range t.segments {

@@ -7,7 +7,7 @@ import (
 )
 
 func pools() []operation {
-	const one = "/pools/{pool_name}"
+	const one = "/pools/{pool_name...}"
 	pool := objectOf(same("name", "slots", "description", "include_deferred",
 		"occupied_slots", "running_slots", "queued_slots", "scheduled_slots", "open_slots", "deferred_slots"))
 	return []operation{

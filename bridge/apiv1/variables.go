@@ -44,7 +44,7 @@ func setVariable(c *call) error {
 		return err
 	}
 	key, _ := c.body.text("key")
-	if c.params["variable_key"], err = segmentOf(key); err != nil {
+	if c.params["variable_key"], err = restOf(key); err != nil {
 		return err
 	}
 	as := c.asSent()
