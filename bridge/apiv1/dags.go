@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // dagMembers are those that a Dag has in lists and alone.
@@ -52,7 +54,7 @@ func dags() []operation {
 		{
 			id: "get_dags", at: "GET /dags",
 			query:  "dag_id_pattern fields limit offset only_active>exclude_stale order_by paused tags",
-			answer: page{rows: "dags", of: dag},
+			answer: page{rows: "dags", of: dag}, prepare: listDags,
 		},
 		{
 			id: "get_dag", at: "GET /dags/{dag_id}",
@@ -169,6 +171,20 @@ func datasetTree(node any) any {
 	return object
 }
 
+// dagPattern keeps a pattern from meaning more to Airflow 3 than it did to Airflow 2:
+// "|" parts several there. No Dag's id has one, nor a "/", which means nothing.
+func dagPattern(pattern string) string { return strings.ReplaceAll(pattern, "|", "/") }
+
+// listDags finds nothing with a "~", by which only patch_dags meant all.
+func listDags(c *call) error {
+	if pattern := c.query.Get("dag_id_pattern"); pattern == "~" {
+		c.query.Set("dag_id_pattern", "%~")
+	} else if pattern != "" {
+		c.query.Set("dag_id_pattern", dagPattern(pattern))
+	}
+	return nil
+}
+
 // patchDags pauses the Dags of one page. Airflow 3 pauses all that fit, whatever
 // the page; so what fits is asked for first, and where it is more than the page,
 // each Dag on the page is changed by itself.
@@ -176,39 +192,87 @@ func patchDags(c *call) error {
 	if !c.query.Has("dag_id_pattern") {
 		return badRequest("", "Missing query parameter 'dag_id_pattern'")
 	}
-	list := request{method: http.MethodGet, path: c.path, query: maps.Clone(c.query)}
-	list.query.Del("update_mask")
-	list.query.Set("limit", strconv.Itoa(c.rows))
-	list.query.Set("offset", strconv.Itoa(c.offset))
-	list.query.Set("order_by", "dag_id")
-	var found struct {
-		Dags []struct {
-			ID string `json:"dag_id"`
-		}
-		Total *int `json:"total_entries"`
+	if mask := c.query["update_mask"]; len(mask) > 0 && !slices.Equal(mask, []string{"is_paused"}) {
+		return badRequest("", "Only `is_paused` field can be updated through the REST API")
 	}
-	if err := c.fetch(c.r.Context(), list, &found); err != nil {
-		return err
-	}
-	if found.Total == nil || len(found.Dags) > maxPage {
-		return errSyntax
-	}
-	if len(found.Dags) == *found.Total {
-		return c.pages(c.answer.(page))
-	}
-	changed := make([]json.RawMessage, len(found.Dags))
-	err := c.atOnce(len(found.Dags), func(ctx context.Context, i int) error {
-		one := c.request()
-		one.path += "/" + url.PathEscape(found.Dags[i].ID)
-		one.query = url.Values{}
-		return c.fetch(ctx, one, &changed[i])
-	})
+	c.query.Set("dag_id_pattern", dagPattern(c.query.Get("dag_id_pattern")))
+	ids, total, err := c.dagsOnPage()
 	if err != nil {
 		return err
 	}
-	w := pageWriter{page: c.answer.(page), total: strconv.AppendInt(nil, int64(*found.Total), 10)}
+	if len(ids) == total {
+		return c.pages(c.answer.(page))
+	}
+	changed, err := c.patchEach(ids)
+	if err != nil {
+		return err
+	}
+	w := pageWriter{page: c.answer.(page), total: strconv.AppendInt(nil, int64(total), 10)}
 	return c.write(http.StatusOK, func(o *out) error {
 		w.o = o
 		return w.whole(changed)
 	})
+}
+
+// dagsOnPage are the Dags on the client's page, however many pages of Airflow 3's
+// that takes, and how many fit in all. They are those that the client may read.
+func (c *call) dagsOnPage() (ids []string, total int, err error) {
+	list := request{method: http.MethodGet, path: c.path, query: maps.Clone(c.query)}
+	list.query.Del("update_mask")
+	list.query.Set("order_by", "dag_id")
+	for more := true; more; {
+		var found struct {
+			Dags []struct {
+				ID string `json:"dag_id"`
+			}
+			Total *int `json:"total_entries"`
+		}
+		list.query.Set("limit", strconv.Itoa(c.rows-len(ids)))
+		list.query.Set("offset", strconv.Itoa(c.offset+len(ids)))
+		if err := c.fetch(c.r.Context(), list, &found); err != nil {
+			return nil, 0, err
+		}
+		if found.Total == nil || len(found.Dags) > c.rows-len(ids) {
+			return nil, 0, errSyntax
+		}
+		for _, dag := range found.Dags {
+			ids = append(ids, dag.ID)
+		}
+		total = *found.Total
+		more = len(found.Dags) > 0 && len(ids) < c.rows && len(ids) < total-c.offset
+	}
+	return ids, total, nil
+}
+
+// patchEach changes Dags one by one and gives what they are then. Those that may be
+// read and not changed Airflow 2 left out; who may change none of them is refused.
+func (c *call) patchEach(ids []string) ([]json.RawMessage, error) {
+	var held atomic.Int64
+	changed, refusals := make([]json.RawMessage, len(ids)), make([]error, len(ids))
+	err := c.atOnce(len(ids), func(ctx context.Context, i int) error {
+		segment, err := segmentOf(ids[i])
+		if err != nil {
+			return errSyntax // Airflow has no such Dag
+		}
+		one := c.request()
+		one.path += "/" + segment
+		one.query = url.Values{}
+		err = c.fetchUpTo(ctx, one, maxHeld, &changed[i])
+		if isStatus(err, http.StatusForbidden) || isStatus(err, http.StatusNotFound) { // it may have gone meanwhile
+			refusals[i] = err
+			return nil
+		}
+		if held.Add(int64(len(changed[i]))) > maxFetched {
+			return errTooLarge
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	changed = slices.DeleteFunc(changed, func(row json.RawMessage) bool { return row == nil })
+	if len(changed) == 0 && len(ids) > 0 {
+		return nil, refusals[0]
+	}
+	return changed, nil
 }

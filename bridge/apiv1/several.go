@@ -41,22 +41,29 @@ func (c *call) atOnce(n int, step func(ctx context.Context, i int) error) error 
 	return g.Wait()
 }
 
+// maxFetched bounds an answer that is read to go on from.
+const maxFetched = 16 << 20
+
 // fetch asks for JSON and reads it into v, which has room for what matters of it.
 func (c *call) fetch(ctx context.Context, r request, v any) error {
+	return c.fetchUpTo(ctx, r, maxFetched, v)
+}
+
+// fetchUpTo is fetch for an answer of at most so many bytes.
+func (c *call) fetchUpTo(ctx context.Context, r request, most int64, v any) error {
 	res, err := c.askIn(ctx, r)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxFetched))
-	if err != nil {
+	text, err := io.ReadAll(io.LimitReader(res.Body, most+1))
+	switch {
+	case err != nil:
 		return err
-	}
-	if json.Unmarshal(text, v) != nil {
+	case int64(len(text)) > most:
+		return errTooLarge
+	case json.Unmarshal(text, v) != nil:
 		return errSyntax
 	}
 	return nil
 }
-
-// maxFetched bounds an answer that is read to go on from.
-const maxFetched = 16 << 20
