@@ -149,10 +149,10 @@ func (c *call) searchAsset(uri, active string) (*asset, error) {
 	if found != nil || err != nil || rows == 0 || rows >= total {
 		return found, err
 	}
-	pages := make([]*asset, (total-1)/rows)
-	if len(pages) > maxPages {
+	if (total-1)/rows > maxPages {
 		return nil, errTooLarge
 	}
+	pages := make([]*asset, (total-1)/rows)
 	err = c.atOnce(len(pages), func(ctx context.Context, i int) error {
 		next := list
 		next.query = url.Values{"offset": {strconv.Itoa((i + 1) * rows)}}

@@ -96,3 +96,14 @@ func TestClientLeavesSearch(t *testing.T) {
 		t.Errorf("%d calls were begun, want %d", n, 1+maxAtOnce)
 	}
 }
+
+// TestAssetsBeyondNumber: a count that cannot be is an answer that cannot be read, and
+// no room is made for it.
+func TestAssetsBeyondNumber(t *testing.T) {
+	for _, total := range []string{"400000001", "9000000000000000000", "9223372036854775807", "1e99"} {
+		out := get(t, says(`{"assets":[{"id":1,"uri":"s3://other"}],"total_entries":`+total+`}`), "/api/v1/datasets/s3%3A%2F%2Fa")
+		if out.Code != 502 {
+			t.Errorf("%s: %d", total, out.Code)
+		}
+	}
+}

@@ -113,7 +113,9 @@ func (c *call) values(kind paramKind, name string, values []string) ([]string, e
 		}
 		return values, nil
 	case kind == offset:
-		c.offset, err = integer(name, last)
+		if c.offset, err = integer(name, last); c.offset < 0 {
+			err = badRequest("", last+" is less than the minimum of 0 - '"+name+"'")
+		}
 		return []string{last}, err
 	case kind == moment:
 		at, ok := lenientTime(last)

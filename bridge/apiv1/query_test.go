@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 )
@@ -128,4 +129,14 @@ func FuzzBody(f *testing.F) {
 			t.Errorf("%q became %q", text, b.bytes())
 		}
 	})
+}
+
+// TestOffsetBelowZero: refused before anybody is asked, on lists that the bridge cuts
+// itself too.
+func TestOffsetBelowZero(t *testing.T) {
+	for _, path := range []string{"/api/v1/dags", "/api/v1/permissions"} {
+		if out := get(t, nobody(t), path+"?offset=-1"); out.Code != 400 || !strings.Contains(out.Body.String(), "less than the minimum of 0") {
+			t.Errorf("%s: %d %s", path, out.Code, out.Body)
+		}
+	}
 }

@@ -184,6 +184,9 @@ func listActions(c *call) error {
 				seen[p.Action.Name] = true
 				actions = append(actions, raw)
 			}
+			if len(actions) > maxPage {
+				return errTooLarge
+			}
 		}
 		n, total = n+len(found.Actions), found.Total
 		if len(found.Actions) == 0 || n >= maxPages*defaultLimit {

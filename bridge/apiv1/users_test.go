@@ -3,6 +3,7 @@ package apiv1
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -103,4 +104,15 @@ func answerOf(h http.Handler, path string) (int, string) {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	h.ServeHTTP(out, r.WithContext(record.With(decided(r), &record.Record{})))
 	return out.Code, out.Body.String()
+}
+
+// TestActionsBeyondBounds: more actions than anybody has are an answer that cannot be read.
+func TestActionsBeyondBounds(t *testing.T) {
+	var rows []string
+	for i := range maxPage + 1 {
+		rows = append(rows, fmt.Sprintf(`{"action":{"name":"a%d"},"resource":{"name":"r"}}`, i))
+	}
+	if out := get(t, says(`{"actions":[`+strings.Join(rows, ",")+`],"total_entries":9000000000000000000}`), "/api/v1/permissions"); out.Code != 502 {
+		t.Errorf("%d", out.Code)
+	}
 }
