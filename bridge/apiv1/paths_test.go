@@ -1,6 +1,7 @@
 package apiv1
 
 import (
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -76,6 +77,22 @@ func TestSlashes(t *testing.T) {
 	} {
 		if out, asks := ask(t, "GET", c[0], "", always("200\n\n{}")); out.Code != 200 || len(asks) != 1 || asks[0] != "GET "+c[1] {
 			t.Errorf("%s: %d, the upstream saw %q", c[0], out.Code, asks)
+		}
+	}
+}
+
+// TestFileTokens: a token does not hide what a path may not have (C-18).
+func TestFileTokens(t *testing.T) {
+	for _, dag := range []string{"../../../ui/config", "a/../b", "a/details", "..", ".", "", "/"} {
+		out, asks := ask(t, "GET", "/api/v1/dagSources/x~"+base64.RawURLEncoding.EncodeToString([]byte(dag)), "", always("200 text/plain\n\nsecret"))
+		if out.Code != 404 || len(asks) > 0 {
+			t.Errorf("%q: %d, the upstream saw %q", dag, out.Code, asks)
+		}
+	}
+	for _, token := range []string{"..~x", ".~x", "~x"} {
+		out, asks := ask(t, "PUT", "/api/v1/parseDagFile/"+token, "", always("201\n\nnull"))
+		if out.Code != 404 || len(asks) > 0 {
+			t.Errorf("%q: %d, the upstream saw %q", token, out.Code, asks)
 		}
 	}
 }

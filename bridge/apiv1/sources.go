@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -67,10 +66,9 @@ func readSource(c *call) error {
 		return err
 	}
 	_, dag := fileTokenOf(c.param("file_token"))
-	if dag == "" || dag == "." || dag == ".." {
-		return notFound(c.op.missing, "The file_token is none that jetbridge gave out: ask for the Dag again.")
+	if c.params["dag_id"], err = segmentOf(dag); err != nil {
+		return c.foreignToken()
 	}
-	c.params["dag_id"] = url.PathEscape(dag)
 	ask := c.request()
 	ask.accept = "text/plain"
 	res, err := c.ask(ask)
@@ -104,6 +102,11 @@ func readSource(c *call) error {
 	})
 }
 
+// foreignToken refuses a token that names nothing which could be on the upstream's path.
+func (c *call) foreignToken() error {
+	return notFound(c.op.missing, "The file_token is none that jetbridge gave out: ask for the Dag again.")
+}
+
 // A jsonText writes text of any size as it stands in a JSON string.
 type jsonText struct{ io.Writer }
 
@@ -130,7 +133,10 @@ func (w jsonText) Write(p []byte) (int, error) {
 // 2 did not mind.
 func reparse(c *call) error {
 	token, _ := fileTokenOf(c.param("file_token"))
-	c.params["file_token"] = url.PathEscape(token)
+	var err error
+	if c.params["file_token"], err = segmentOf(token); err != nil {
+		return c.foreignToken()
+	}
 	res, err := c.ask(c.request())
 	switch {
 	case err == nil:
