@@ -34,6 +34,10 @@ func countRuns(c *call) error {
 	if err := c.fetch(c.r.Context(), c.request(), &found); err != nil {
 		return err
 	}
+	if len(found.Dags) > len(ids) {
+		return errSyntax // more than was asked for
+	}
+	counted := map[string]bool{}
 	for _, row := range found.Dags {
 		var is struct {
 			ID string `json:"dag_id"`
@@ -41,8 +45,9 @@ func countRuns(c *call) error {
 		if json.Unmarshal(row, &is) != nil {
 			return errSyntax
 		}
-		ids = without(ids, is.ID)
+		counted[is.ID] = true
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return counted[id] })
 	idle, err := c.thatExist(ids)
 	if err != nil {
 		return err

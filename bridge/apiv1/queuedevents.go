@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 )
 
@@ -125,10 +124,16 @@ func listQueued(c *call) error {
 		return err
 	}
 	var ids []string
+	uris := map[string]json.RawMessage{}
 	for _, e := range events {
-		if id := string(e.get("asset_id")); !slices.Contains(ids, id) {
+		id := string(e.get("asset_id"))
+		if _, seen := uris[id]; !seen {
+			uris[id] = nil
 			ids = append(ids, id)
 		}
+	}
+	if len(ids) > maxPage {
+		return errTooLarge
 	}
 	assets := make([]asset, len(ids))
 	err = c.atOnce(len(ids), func(ctx context.Context, i int) error {
@@ -144,12 +149,14 @@ func listQueued(c *call) error {
 	if err != nil {
 		return err
 	}
-	uris := map[string]json.RawMessage{}
 	for i, id := range ids {
 		uris[id] = assets[i].URI
 	}
 	return c.replyQueued(events, uris)
 }
+
+// maxQueued bounds the events that are held at a time.
+const maxQueued = 10_000
 
 // queued fetches the events. Where there is none, Airflow 3.0 refuses and later ones
 // have an empty list.
@@ -162,6 +169,9 @@ func (c *call) queued() (events []body, err error) {
 		return nil, c.noneQueued()
 	case err != nil:
 		return nil, err
+	}
+	if len(answer.Events) > maxQueued {
+		return nil, errTooLarge
 	}
 	for _, raw := range answer.Events {
 		event, err := eventOf(raw)

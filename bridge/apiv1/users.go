@@ -147,8 +147,13 @@ func addToRole(c *call) error {
 	if err := c.fetch(c.r.Context(), c.reading(), &is); err != nil {
 		return err
 	}
+	has := map[permission]bool{}
+	for _, p := range is.Actions {
+		has[p] = true
+	}
 	for _, p := range sent {
-		if !slices.Contains(is.Actions, p) {
+		if !has[p] {
+			has[p] = true
 			is.Actions = append(is.Actions, p)
 		}
 	}
