@@ -71,7 +71,7 @@ func withToken(req *http.Request, d bridge.Decision) *http.Request {
 	second.Header = req.Header.Clone()
 	carry(second.Header, d)
 	if req.GetBody != nil {
-		second.Body, _ = req.GetBody() // keep's own, which does not fail
+		second.Body, _ = req.GetBody() // from memory, which does not fail
 	}
 	return second
 }
@@ -85,10 +85,10 @@ func (t *renewer) send(req *http.Request) (*http.Response, error) {
 }
 
 // keep gives a request that can be sent twice, with a small body of known
-// length in memory; false for the others, which stream. A client that waits for
+// length in memory, or one of any length that is there already; false for the others, which stream. A client that waits for
 // 100 Continue is not asked for its body here: that is the upstream's to do.
 func keep(req *http.Request) (*http.Request, bool, error) {
-	if req.Body == nil {
+	if req.Body == nil || req.GetBody != nil {
 		return req, true, nil
 	}
 	if req.ContentLength < 0 || req.ContentLength > replayable || req.Header.Get("Expect") != "" {

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -137,5 +138,43 @@ func TestRenewal(t *testing.T) {
 				t.Errorf("retried %v with %q over %d connections", rec.Retried, rec.TokenID, len(peers))
 			}
 		})
+	}
+}
+
+// TestRenewalOfHeldBody: a body that is in memory is sent again, whatever its length.
+func TestRenewalOfHeldBody(t *testing.T) {
+	big := strings.Repeat("b", 64<<10+1)
+	var tokens []string
+	up := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err != nil || string(body) != big {
+			t.Errorf("try %d brought a body of %d bytes, %v", len(tokens), len(body), err)
+		}
+		tokens = append(tokens, r.Header.Get("Authorization"))
+		if len(tokens) == 1 {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	u, err := url.Parse(up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := proxy.NewTransport(proxy.TransportConfig{})
+	t.Cleanup(next.CloseIdleConnections)
+	p, err := proxy.New(proxy.Config{Upstream: u, Transport: next, MintAgain: func(bridge.Decision) (bridge.Decision, bool) { return minted("2"), true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(bridge.WithDecision(t.Context(), minted("1")), http.MethodPost, up, strings.NewReader(big))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer 1")
+	res, err := p.Transport().RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if got := strings.Join(tokens, ", "); res.StatusCode != http.StatusOK || got != "Bearer 1, Bearer 2" {
+		t.Errorf("answered %d after %s", res.StatusCode, got)
 	}
 }
