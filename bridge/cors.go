@@ -78,7 +78,7 @@ func (c CORS) airflow3(origin string) http.Header {
 }
 
 // v1Methods is what an OPTIONS on /api/v1 is told.
-var v1Methods = []string{strings.Join([]string{"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"}, ", ")}
+var v1Methods = []string{strings.Join([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, ", ")}
 
 // preflight never refuses: a browser asks without credentials whether it may
 // ask. Airflow 3 answers for its own API, the bridge for the one that is gone.

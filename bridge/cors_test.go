@@ -29,7 +29,7 @@ func TestCORS(t *testing.T) {
 			"Access-Control-Allow-Origin": {"https://one.example"}, "Access-Control-Allow-Methods": {"GET, POST"}, "Access-Control-Allow-Headers": {"authorization"}}},
 		{"v1, not listed", "GET", "/api/v1/dags", "https://evil.example", http.Header{
 			"Access-Control-Allow-Methods": {"GET, POST"}, "Access-Control-Allow-Headers": {"authorization"}}},
-		{"v1, preflight", "OPTIONS", "/api/v1/dags", "https://one.example", http.Header{"Allow": {"GET, HEAD, POST, PATCH, DELETE, OPTIONS"},
+		{"v1, preflight", "OPTIONS", "/api/v1/dags", "https://one.example", http.Header{"Allow": {"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
 			"Access-Control-Allow-Origin": {"https://one.example"}, "Access-Control-Allow-Methods": {"GET, POST"}, "Access-Control-Allow-Headers": {"authorization"}}},
 		{"v2, listed", "GET", dags, "https://three.example", http.Header{
 			"Access-Control-Allow-Origin": {"https://three.example"}, "Access-Control-Allow-Credentials": {"true"}, "Vary": {"Origin"}}},
