@@ -184,11 +184,9 @@ func (c *call) titled(title string) string {
 
 // reply writes an answer of the upstream's in the shape that was declared.
 func (c *call) reply(res *http.Response, as shape) error {
-	status := c.op.status
-	if status == 0 {
-		if status = res.StatusCode; status == http.StatusCreated {
-			status = http.StatusOK
-		}
+	status := res.StatusCode
+	if status == http.StatusCreated {
+		status = http.StatusOK
 	}
 	if as == nil || status == http.StatusNoContent {
 		c.w.begin(http.StatusNoContent, "")

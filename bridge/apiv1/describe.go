@@ -2,7 +2,9 @@ package apiv1
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -89,18 +91,30 @@ func (t *template) describe() mapping {
 	if t.takesBody() {
 		d = append(d, pair{"requestBody", mapping{{"required", true}, {"content", jsonOf(typed("object"))}}})
 	}
-	success := pair{"204", mapping{{"description", "Success."}}}
-	if t.answer != nil || t.do != nil {
+	status := t.success()
+	success := mapping{{"description", "Success."}}
+	if status != http.StatusNoContent {
 		schema := mapping{}
 		if t.answer != nil {
 			schema = schemaOf(t.answer)
 		}
-		success = pair{"200", mapping{{"description", "Success."}, {"content", jsonOf(schema)}}}
+		success = append(success, pair{"content", jsonOf(schema)})
 	}
-	return append(d, pair{"responses", mapping{success, {"default", mapping{
+	return append(d, pair{"responses", mapping{{strconv.Itoa(status), success}, {"default", mapping{
 		{"description", "Refused, or failed."},
 		{"content", mapping{{"application/problem+json", mapping{{"schema", mapping{{"$ref", "#/components/schemas/Error"}}}}}}},
 	}}}})
+}
+
+// success is the status of an answer that succeeds.
+func (t *template) success() int {
+	switch {
+	case t.status != 0:
+		return t.status
+	case t.answer == nil && t.do == nil:
+		return http.StatusNoContent
+	}
+	return http.StatusOK
 }
 
 func jsonOf(schema mapping) mapping {

@@ -3,11 +3,13 @@ package apiv1
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
 	goyaml "github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/jetbridge/jetbridge/bridge"
 )
@@ -75,5 +77,20 @@ func TestDescription(t *testing.T) {
 	}
 	if post := ask("POST", "/api/v1/openapi.yaml"); post.Code != 404 {
 		t.Errorf("%d", post.Code)
+	}
+}
+
+// TestDescribedStatus: the description has the status of each success in the corpus.
+func TestDescribedStatus(t *testing.T) {
+	for _, tmpl := range templatesOf(families()) {
+		archive, err := txtar.ParseFile("testdata/corpus/" + tmpl.id + ".txtar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range casesOf(t, archive) {
+			if status := c.answer[:min(3, len(c.answer))]; strings.HasPrefix(status, "2") && status != strconv.Itoa(tmpl.success()) {
+				t.Errorf("%s, %s: answered %s, described %d", tmpl.id, c.name, status, tmpl.success())
+			}
+		}
 	}
 }

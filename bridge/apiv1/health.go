@@ -1,5 +1,3 @@
-// Package apiv1 answers what Airflow 2 answered, from what Airflow 3 says. So
-// far that is /health, which monitors ask without a credential.
 package apiv1
 
 import (

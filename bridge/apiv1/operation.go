@@ -29,8 +29,8 @@ type operation struct {
 	body string
 	// answer is what becomes of the upstream's answer. Nil: it has no body.
 	answer shape
-	// status is that of the answer when the upstream's is a success. Zero: the
-	// upstream's, and 200 for its 201.
+	// status is that of a success that do answers with, where it is not 200. Without
+	// do it is 204 where answer is nil, and otherwise the upstream's, and 200 for 201.
 	status int
 	// missing is Airflow 2's title for a 404, with the path's parameters in braces.
 	// Empty: Not Found.

@@ -30,9 +30,9 @@ func queuedEvents() []operation {
 		{id: "get_dag_dataset_queued_events", at: "GET " + ofDag, to: "GET" + dag, query: "before", answer: many, missing: missing, do: listQueued},
 		{id: "delete_dag_dataset_queued_events", at: "DELETE " + ofDag, to: "DELETE" + dag, query: "before", missing: missing},
 		{id: "get_dag_dataset_queued_event", at: "GET " + ofBoth, to: "GET" + both, query: "before", answer: one, missing: missing, do: readQueued},
-		{id: "delete_dag_dataset_queued_event", at: "DELETE " + ofBoth, to: "DELETE" + both, query: "before", missing: missing, do: dropQueued},
+		{id: "delete_dag_dataset_queued_event", at: "DELETE " + ofBoth, to: "DELETE" + both, query: "before", missing: missing, status: http.StatusNoContent, do: dropQueued},
 		{id: "get_dataset_queued_events", at: "GET " + ofDataset, to: "GET" + asset, query: "before", answer: many, missing: missing, do: listQueuedOf},
-		{id: "delete_dataset_queued_events", at: "DELETE " + ofDataset, to: "DELETE" + asset, query: "before", missing: missing, do: dropQueued},
+		{id: "delete_dataset_queued_events", at: "DELETE " + ofDataset, to: "DELETE" + asset, query: "before", missing: missing, status: http.StatusNoContent, do: dropQueued},
 	}
 }
 
@@ -63,8 +63,8 @@ func dropQueued(c *call) error {
 	case err != nil:
 		return err
 	}
-	defer res.Body.Close()
-	return c.reply(res, nil)
+	c.w.begin(c.op.status, "")
+	return res.Body.Close()
 }
 
 // queuedAsset puts an asset's id in the upstream's path for the dataset's URI in the

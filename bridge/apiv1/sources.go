@@ -34,7 +34,8 @@ func sources() []operation {
 			missing: "Dag source not found", do: readSource,
 		},
 		{
-			id: "reparse_dag_file", at: "PUT /parseDagFile/{file_token}", missing: "File not found", do: reparse,
+			id: "reparse_dag_file", at: "PUT /parseDagFile/{file_token}", missing: "File not found",
+			status: http.StatusCreated, do: reparse,
 		},
 		{
 			id: "get_dag_warnings", at: "GET /dagWarnings", query: "dag_id limit offset order_by warning_type",
@@ -144,7 +145,7 @@ func reparse(c *call) error {
 	case !isStatus(err, http.StatusConflict):
 		return err
 	}
-	c.w.begin(http.StatusCreated, "text/html; charset=utf-8")
+	c.w.begin(c.op.status, "text/html; charset=utf-8")
 	if err != nil {
 		_, err = io.WriteString(c.w, "Duplicate request")
 	}
