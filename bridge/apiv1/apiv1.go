@@ -13,7 +13,8 @@
 //     at most Airflow 2's maximum, and filled from several pages when Airflow 3's is
 //     lower; lists may be repeated or parted by commas; times are read leniently;
 //     execution_date is logical_date;
-//   - a request's body is an object whose members keep their order and bytes;
+//   - a request's body is an object of members that the operation has, each of its
+//     kind; what else there is is refused. They keep their order and bytes;
 //   - answers have Airflow 2's members, no more and no fewer, in its layout. Times end
 //     with +00:00. Values of any size go on byte for byte while they come;
 //   - 201 is 200; HEAD is GET without a body;

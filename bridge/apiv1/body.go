@@ -58,19 +58,12 @@ func (b *body) orElse(name, value string) {
 	}
 }
 
-// flag reads a boolean, and otherwise without one. What only looks like one Airflow 2
-// refused, "no" and 0 too: who means that nothing is to change may not be misread.
-func (b body) flag(name string, otherwise bool) (bool, error) {
-	switch raw := b.get(name); string(raw) {
-	case "":
-		return otherwise, nil
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	default:
-		return false, badRequest("", string(raw)+" is not of type 'boolean' - '"+name+"'")
+// flag reads a boolean, and otherwise without one.
+func (b body) flag(name string, otherwise bool) bool {
+	if raw := b.get(name); raw != nil {
+		return string(raw) == "true"
 	}
+	return otherwise
 }
 
 // text reads a string; false where there is none.
@@ -143,20 +136,4 @@ func membersOf(raw []byte) (body, error) {
 		return nil, badRequest("", "Request body is not valid JSON")
 	}
 	return b, nil
-}
-
-// rename changes b as the operation's declaration says.
-func (b *body) rename(declared string) {
-	for _, d := range strings.Fields(declared) {
-		if name, dropped := strings.CutPrefix(d, "-"); dropped {
-			b.drop(name)
-			continue
-		}
-		old, new, _ := strings.Cut(d, ">")
-		for i := range *b {
-			if (*b)[i].name == old {
-				(*b)[i].name = new
-			}
-		}
-	}
 }

@@ -27,8 +27,8 @@ type call struct {
 	query        url.Values
 	rows, offset int
 	inBody       bool
-	// body is the request's, nil where the operation has none.
-	body body
+	// sent is the client's body, body the upstream's; nil where the operation has none.
+	sent, body body
 	// fields are those that the client asked for, where it did.
 	fields []string
 	// path is the upstream's, with its parameters still to be filled in.
@@ -46,11 +46,11 @@ func (c *call) read(query string) error {
 		return nil
 	}
 	var err error
-	if c.body, err = readBody(c.r); err != nil {
+	if c.sent, err = readBody(c.r); err != nil {
 		return err
 	}
-	c.body.rename(c.op.body)
-	return nil
+	c.body, err = c.sent.translate(c.op.body)
+	return err
 }
 
 // run makes the call that was declared.

@@ -53,17 +53,6 @@ func (c *call) reading() request {
 	return request{method: http.MethodGet, path: fill(c.path, c.params)}
 }
 
-// texts refuses a member that is there and is no string. What it is instead is not
-// said: it may be a secret.
-func (b body) texts(names ...string) error {
-	for _, name := range names {
-		if _, ok := b.text(name); !ok && b.get(name) != nil {
-			return badRequest("", "Not of type 'string' - '"+name+"'")
-		}
-	}
-	return nil
-}
-
 // param is a parameter of the path, decoded.
 func (c *call) param(name string) string {
 	text, _ := url.PathUnescape(c.params[name]) // the route lets no other through

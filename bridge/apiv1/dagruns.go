@@ -56,21 +56,23 @@ func dagRuns() []operation {
 		},
 		{
 			id: "get_dag_runs_batch", at: "POST /dags/~/dagRuns/list",
-			body:   "execution_date_gte>logical_date_gte execution_date_lte>logical_date_lte",
+			body: "dag_ids states order_by page_limit page_offset start_date_gte start_date_lte end_date_gte end_date_lte " +
+				"execution_date_gte>logical_date_gte execution_date_lte>logical_date_lte",
 			order:  order,
 			answer: page{rows: "dag_runs", of: run}, prepare: batch,
 		},
 		{
 			id: "post_dag_run", at: "POST " + runs,
+			body:   "dag_run_id logical_date execution_date>- data_interval_start? data_interval_end? conf note?",
 			answer: run, missing: "DAG not found", prepare: trigger,
 		},
 		{id: "get_dag_run", at: "GET " + one, query: "fields", answer: run, missing: missing},
-		{id: "update_dag_run_state", at: "PATCH " + one, answer: run, missing: unknown},
+		{id: "update_dag_run_state", at: "PATCH " + one, body: "state", answer: run, missing: unknown},
 		{id: "delete_dag_run", at: "DELETE " + one},
-		{id: "clear_dag_run", at: "POST " + one + "/clear", answer: run, missing: "Dag Run id {dag_run_id} not found in dag   {dag_id}", prepare: clearRun},
+		{id: "clear_dag_run", at: "POST " + one + "/clear", body: "dry_run", answer: run, missing: "Dag Run id {dag_run_id} not found in dag   {dag_id}", prepare: clearRun},
 		{
 			id: "set_dag_run_note", at: "PATCH " + one + "/setNote", to: "PATCH /api/v2" + one,
-			answer: run, missing: unknown, prepare: noteOnly,
+			body: "note", answer: run, missing: unknown, prepare: noteOnly,
 		},
 	}
 }
@@ -86,7 +88,7 @@ func noteOnly(c *call) error {
 // would fail. Both are said here, so that a request which is sent again, because
 // its answer did not come, cannot start a second run.
 func trigger(c *call) error {
-	logical, execution := c.body.get("logical_date"), c.body.get("execution_date")
+	logical, execution := c.sent.get("logical_date"), c.sent.get("execution_date")
 	if logical != nil && execution != nil && string(logical) != string(execution) {
 		return badRequest("logical_date conflicts with execution_date", inPython(logical)+" != "+inPython(execution))
 	}
@@ -102,7 +104,6 @@ func trigger(c *call) error {
 			return badRequest("Incorrect datetime argument", "logical_date is not a date and time.")
 		}
 	}
-	c.body.drop("execution_date")
 	c.body.set("logical_date", quoted(at))
 	c.body.orElse("dag_run_id", quoted("manual__"+strings.Replace(at, "Z", "+00:00", 1)))
 	return nil
@@ -110,6 +111,14 @@ func trigger(c *call) error {
 
 // inPython is a JSON text as Python spells it.
 func inPython(raw json.RawMessage) string {
+	switch string(raw) {
+	case "null":
+		return "None"
+	case "true":
+		return "True"
+	case "false":
+		return "False"
+	}
 	var text string
 	if json.Unmarshal(raw, &text) != nil || strings.ContainsAny(text, `'\`) {
 		return string(raw)
@@ -125,11 +134,10 @@ func quoted(text string) string {
 // clearRun has another answer when nothing is to be changed, which is the default
 // in both Airflows.
 func clearRun(c *call) error {
-	dry, err := c.body.flag("dry_run", true)
-	if err == nil && dry {
+	if c.body.flag("dry_run", true) {
 		c.answer = page{rows: "task_instances", of: taskReference(), bare: true}
 	}
-	return err
+	return nil
 }
 
 // batch reads the paging of a list that is asked for by a body.

@@ -63,7 +63,7 @@ func dags() []operation {
 		},
 		{
 			id: "patch_dag", at: "PATCH /dags/{dag_id}",
-			query:  "update_mask",
+			query: "update_mask", body: "is_paused?",
 			answer: dag, missing: "Dag with id: '{dag_id}' not found",
 		},
 		{id: "delete_dag", at: "DELETE /dags/{dag_id}", missing: "Dag with id: '{dag_id}' not found"},
@@ -75,6 +75,7 @@ func dags() []operation {
 		{
 			id: "patch_dags", at: "PATCH /dags",
 			query:  "dag_id_pattern limit offset only_active>exclude_stale tags update_mask",
+			body:   "is_paused?",
 			answer: page{rows: "dags", of: dag},
 			do:     patchDags,
 		},

@@ -58,7 +58,7 @@ func datasets() []operation {
 		},
 		{
 			id: "create_dataset_event", at: "POST /datasets/events", to: "POST /api/v2/assets/events",
-			body:   "dataset_uri>asset_id",
+			body:   "dataset_uri>asset_id extra{}",
 			answer: event, missing: missing, prepare: nameAsset,
 		},
 		{
@@ -98,7 +98,7 @@ func readDataset(c *call) error {
 // nameAsset has the body name the asset by its id. An event is marked as the API's by
 // Airflow 3 only if it has an extra.
 func nameAsset(c *call) error {
-	uri, ok := c.body.text("asset_id")
+	uri, ok := c.sent.text("dataset_uri")
 	if !ok {
 		return badRequest("", "'dataset_uri' is a required property, and a text")
 	}

@@ -89,7 +89,7 @@ func (t *template) describe() mapping {
 		d = append(d, pair{"parameters", list1(parameters...)})
 	}
 	if t.takesBody() {
-		d = append(d, pair{"requestBody", mapping{{"required", true}, {"content", jsonOf(typed("object"))}}})
+		d = append(d, pair{"requestBody", mapping{{"required", true}, {"content", jsonOf(t.members())}}})
 	}
 	status := t.success()
 	success := mapping{{"description", "Success."}}
@@ -119,6 +119,27 @@ func (t *template) success() int {
 
 func jsonOf(schema mapping) mapping {
 	return mapping{{"application/json", mapping{{"schema", schema}}}}
+}
+
+// members describes the request's body.
+func (t *template) members() mapping {
+	var properties mapping
+	for _, m := range membersIn(t.body) {
+		schema := typed(m.kind.schema())
+		switch m.kind {
+		case isTime:
+			schema = append(schema, pair{"format", "date-time"})
+		case isTexts:
+			schema = append(schema, pair{"items", typed(isText.schema())})
+		case isArray:
+			schema = append(schema, pair{"items", mapping{}})
+		}
+		if m.null {
+			schema = append(schema, pair{"nullable", true})
+		}
+		properties = append(properties, pair{m.name, schema})
+	}
+	return mapping{{"type", "object"}, {"properties", properties}}
 }
 
 func (t *template) parameters() (all []mapping) {

@@ -34,6 +34,13 @@ func TestDescription(t *testing.T) {
 			OperationID string
 			Parameters  []struct{ Name, In string }
 			Responses   map[string]any
+			RequestBody struct {
+				Content map[string]struct {
+					Schema struct {
+						Properties map[string]struct{ Type string }
+					}
+				}
+			}
 		}
 	}
 	if err := json.Unmarshal(out.Body.Bytes(), &doc); err != nil || out.Code != 200 {
@@ -53,6 +60,10 @@ func TestDescription(t *testing.T) {
 				t.Errorf("%s %s: %+v", method, path, op)
 			}
 		}
+	}
+	clear := doc.Paths["/dags/{dag_id}/clearTaskInstances"]["post"].RequestBody.Content["application/json"].Schema.Properties
+	if clear["dry_run"].Type != "boolean" || clear["task_ids"].Type != "array" {
+		t.Errorf("the body of clearTaskInstances: %+v", clear)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("operations (-declared +described):\n%s", diff)

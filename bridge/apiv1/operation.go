@@ -24,8 +24,10 @@ type operation struct {
 	query string
 	// order names what order_by may be where Airflow 3 calls it otherwise, "old>new".
 	order string
-	// body renames members of the request's body, "old>new", and "-old" takes one
-	// away. Empty: it goes on as it came.
+	// body names the members of the request's body, "old>new" where Airflow 3 calls one
+	// otherwise, "old>-" for one that is accepted and does not go on, and "?" after the
+	// old name where it may be null. What a member of that name must be everywhere is in
+	// kindOf.
 	body string
 	// answer is what becomes of the upstream's answer. Nil: it has no body.
 	answer shape

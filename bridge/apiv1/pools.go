@@ -16,9 +16,9 @@ func pools() []operation {
 			query:  "limit offset order_by",
 			answer: page{rows: "pools", of: pool},
 		},
-		{id: "post_pool", at: "POST /pools", answer: pool},
+		{id: "post_pool", at: "POST /pools", body: "name slots description? include_deferred", answer: pool},
 		{id: "get_pool", at: "GET " + one, answer: pool},
-		{id: "patch_pool", at: "PATCH " + one, query: "update_mask", body: "name>pool", answer: pool, do: patchPool},
+		{id: "patch_pool", at: "PATCH " + one, query: "update_mask", body: "name>pool slots description? include_deferred", answer: pool, do: patchPool},
 		{id: "delete_pool", at: "DELETE " + one},
 	}
 }

@@ -124,9 +124,14 @@ func FuzzBody(f *testing.F) {
 				t.Errorf("%q: %q became %q", text, value, got[name])
 			}
 		}
-		b.rename("old>new -drop")
-		if b.get("drop") != nil || !json.Valid(b.bytes()) {
-			t.Errorf("%q became %q", text, b.bytes())
+		translated, err := b.translate("a b? old>new drop>-")
+		if p := (*problemError)(nil); err != nil && (!errors.As(err, &p) || p.status != 400) {
+			t.Fatalf("%q: %v", text, err)
+		}
+		for _, m := range translated {
+			if b.get("new") != nil || m.name != "a" && m.name != "b" && m.name != "new" || !json.Valid(translated.bytes()) {
+				t.Errorf("%q became %q", text, translated.bytes())
+			}
 		}
 	})
 }

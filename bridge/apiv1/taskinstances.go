@@ -67,21 +67,22 @@ func taskInstances() []operation {
 		{id: "get_task_instances", at: "GET " + instances, query: filters, answer: many, empty: true},
 		{
 			id: "get_task_instances_batch", at: "POST /dags/~/dagRuns/~/taskInstances/list",
-			body:   "execution_date_gte>logical_date_gte execution_date_lte>logical_date_lte",
+			body: "dag_ids dag_run_ids task_ids state[] pool queue executor page_limit page_offset duration_gte duration_lte " +
+				"start_date_gte start_date_lte end_date_gte end_date_lte execution_date_gte>logical_date_gte execution_date_lte>logical_date_lte",
 			answer: many, prepare: taskBatch,
 		},
 		{id: "get_task_instance", at: "GET " + one, answer: task, missing: missing},
 		{id: "get_mapped_task_instance", at: "GET " + mapped, answer: task, missing: missing},
 		{id: "get_mapped_task_instances", at: "GET " + one + "/listMapped", query: filters + " order_by", answer: many, missing: "Task id {task_id} not found"},
-		{id: "patch_task_instance", at: "PATCH " + one, answer: changed, missing: noTask, do: setState},
-		{id: "patch_mapped_task_instance", at: "PATCH " + mapped, answer: changed, missing: noTask, do: setState},
+		{id: "patch_task_instance", at: "PATCH " + one, body: "new_state dry_run>-", answer: changed, missing: noTask, do: setState},
+		{id: "patch_mapped_task_instance", at: "PATCH " + mapped, body: "new_state dry_run>-", answer: changed, missing: noTask, do: setState},
 		{
 			id: "set_task_instance_note", at: "PATCH " + one + "/setNote", to: "PATCH /api/v2" + one,
-			answer: noted, missing: unknown, prepare: noteUnmapped,
+			body: "note", answer: noted, missing: unknown, prepare: noteUnmapped,
 		},
 		{
 			id: "set_mapped_task_instance_note", at: "PATCH " + mapped + "/setNote", to: "PATCH /api/v2" + mapped,
-			answer: noted, missing: unknown, prepare: noteOnly,
+			body: "note", answer: noted, missing: unknown, prepare: noteOnly,
 		},
 		{id: "get_task_instance_dependencies", at: "GET " + one + "/dependencies", answer: dependencies, missing: unknown},
 		{id: "get_mapped_task_instance_dependencies", at: "GET " + mapped + "/dependencies", answer: dependencies, missing: unknown},
@@ -92,7 +93,8 @@ func taskInstances() []operation {
 		{id: "get_extra_links", at: "GET " + one + "/links", query: "map_index", answer: links, missing: noTask},
 		{
 			id: "post_clear_task_instances", at: "POST /dags/{dag_id}/clearTaskInstances",
-			body:   "-include_subdags -include_parentdag",
+			body: "dag_run_id? dry_run end_date include_downstream include_future include_parentdag>- include_past include_subdags>- include_upstream " +
+				"only_failed only_running reset_dag_runs start_date task_ids",
 			answer: page{rows: "task_instances", of: taskReference(), bare: true}, prepare: clearTasks,
 			missing: "Dag id {dag_id} not found",
 		},
@@ -107,11 +109,7 @@ func taskInstances() []operation {
 // the default, and the path that Airflow 3 has for it. The path of this one always
 // changes.
 func setState(c *call) error {
-	dry, err := c.body.flag("dry_run", true)
-	if err != nil {
-		return err
-	}
-	c.body.drop("dry_run")
+	dry := c.sent.flag("dry_run", true)
 	if c.body.get("new_state") == nil {
 		return badRequest("", "{'new_state': ['Missing data for required field.']}")
 	}
@@ -202,15 +200,7 @@ func noteUnmapped(c *call) error {
 // since Airflow 3 looks at what is said and not at the defaults.
 func clearTasks(c *call) error {
 	c.body.orElse("reset_dag_runs", "false")
-	failed, err := c.body.flag("only_failed", true)
-	if err != nil {
-		return err
-	}
-	running, err := c.body.flag("only_running", false)
-	if err != nil {
-		return err
-	}
-	if failed && running {
+	if c.body.flag("only_failed", true) && c.body.flag("only_running", false) {
 		return badRequest("", "{'_schema': ['only_failed and only_running both are set to True']}")
 	}
 	return nil

@@ -48,6 +48,7 @@ func tasks() []operation {
 		{
 			id: "post_set_task_instances_state", at: "POST /dags/{dag_id}/updateTaskInstancesState",
 			to:      "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}",
+			body:    "dag_run_id>- dry_run>- execution_date>- include_downstream include_future include_past include_upstream new_state task_id>-",
 			answer:  page{rows: "task_instances", of: taskReference(), bare: true},
 			missing: "DAG ID {dag_id} not found", do: setStates,
 		},
@@ -58,22 +59,16 @@ func tasks() []operation {
 // answer names one instance alone, so what will change is asked for first; that is
 // also all that is done when it is not to be changed, which is the default.
 func setStates(c *call) error {
-	dry, err := c.body.flag("dry_run", true)
-	if err == nil {
-		err = c.required("task_id", "new_state", "include_upstream", "include_downstream", "include_future", "include_past")
-	}
+	err := c.required("task_id", "new_state", "include_upstream", "include_downstream", "include_future", "include_past")
 	if err == nil {
 		err = c.findRun()
 	}
 	if err != nil {
 		return err
 	}
-	taskID, _ := c.body.text("task_id")
+	taskID, _ := c.sent.text("task_id")
 	if c.params["task_id"], err = segmentOf(taskID); err != nil {
 		return err
-	}
-	for _, name := range []string{"dry_run", "task_id", "dag_run_id", "execution_date"} {
-		c.body.drop(name)
 	}
 	c.query.Set("map_index", "-1") // a mapped task is not found, rather than changed as a whole
 	ask := c.request()
@@ -85,7 +80,7 @@ func setStates(c *call) error {
 	if err := c.fetch(c.r.Context(), dryRun, &changed); err != nil {
 		return err
 	}
-	if !dry {
+	if !c.sent.flag("dry_run", true) {
 		res, err := c.ask(ask)
 		switch {
 		case err == nil:
@@ -104,7 +99,7 @@ func setStates(c *call) error {
 // required refuses a body that leaves a member out.
 func (c *call) required(names ...string) error {
 	for _, name := range names {
-		if c.body.get(name) == nil {
+		if c.sent.get(name) == nil {
 			return badRequest("", "{'"+name+"': ['Missing data for required field.']}")
 		}
 	}
@@ -113,8 +108,8 @@ func (c *call) required(names ...string) error {
 
 // findRun finds the run that the body names, by its name or by its date.
 func (c *call) findRun() error {
-	run, named := c.body.text("dag_run_id")
-	date, dated := c.body.text("execution_date")
+	run, named := c.sent.text("dag_run_id")
+	date, dated := c.sent.text("execution_date")
 	if named == dated {
 		return badRequest("", "{'_schema': ['Exactly one of execution_date or dag_run_id must be provided']}")
 	}

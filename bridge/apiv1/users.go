@@ -22,6 +22,8 @@ func users() []operation {
 		api    = " /auth/fab/v1"
 		noRole = "Role not found"
 		noUser = "User not found"
+
+		members = "username email first_name last_name password roles"
 	)
 	name := objectOf(same("name"))
 	pair := objectOf([]field{{name: "action", from: []string{"action"}, as: name}, {name: "resource", from: []string{"resource"}, as: name}})
@@ -31,9 +33,9 @@ func users() []operation {
 		times("last_login", "created_on", "changed_on"), []field{{name: "roles", from: []string{"roles"}, as: list{name}, null: "[]"}})
 	operations := []operation{
 		{id: "get_roles", at: "GET /roles", query: "limit offset order_by", answer: page{rows: "roles", of: role}},
-		{id: "post_role", at: "POST /roles", answer: role},
+		{id: "post_role", at: "POST /roles", body: "name actions", answer: role},
 		{id: "get_role", at: "GET /roles/{role_name}", answer: role, missing: noRole},
-		{id: "patch_role", at: "PATCH /roles/{role_name}", query: "update_mask", answer: role, missing: noRole, prepare: addToRole},
+		{id: "patch_role", at: "PATCH /roles/{role_name}", query: "update_mask", body: "name actions", answer: role, missing: noRole, prepare: addToRole},
 		{id: "delete_role", at: "DELETE /roles/{role_name}", missing: noRole},
 		{id: "get_permissions", at: "GET /permissions", query: "limit offset", answer: page{rows: "actions", of: action}, do: listActions},
 		{
@@ -41,9 +43,9 @@ func users() []operation {
 			query: "limit offset order_by", order: "user_name>username is_active>active",
 			answer: page{rows: "users", of: user},
 		},
-		{id: "post_user", at: "POST /users", answer: user},
+		{id: "post_user", at: "POST /users", body: members, answer: user},
 		{id: "get_user", at: "GET /users/{username}", answer: user, missing: noUser},
-		{id: "patch_user", at: "PATCH /users/{username}", query: "update_mask", answer: user, missing: noUser, prepare: maskAsText},
+		{id: "patch_user", at: "PATCH /users/{username}", query: "update_mask", body: members, answer: user, missing: noUser, prepare: maskAsText},
 		{id: "delete_user", at: "DELETE /users/{username}", missing: noUser},
 	}
 	for i := range operations {

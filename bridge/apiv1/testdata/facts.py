@@ -3,7 +3,8 @@
     make.sh        runs this in the Pythons of the installed Airflows
 
 An operation is a line "API ID METHOD PATH" and lines "  query …", "  body …", "  answer …" of names. A name is a path
-into the JSON ("dag_runs[].conf"); "?" after it says that it may be null, "@" that it is a date and time. In v2, which
+into the JSON ("dag_runs[].conf"); "?" after it says that it may be null, "@" that it is a date and time, and in the
+bodies of v1 ":boolean" and the like what it must be, or ":readonly" that it must not be sent. In v2, which
 is written for several releases of Airflow 3 at once, each with the FAB provider of its day, "<3.1" and ">=3.1" say
 where a name exists when not everywhere.
 """
@@ -57,7 +58,17 @@ def walk(spec, schema, prefix, out, depth=0, nullable=False):
         walk(spec, p, f"{prefix}.{name}" if prefix else name, out, depth + 1)
 
 
-def operations(spec):
+def kinds(spec, schema, out):
+    """Says of the members of a body what they must be, or that they must not be sent."""
+    schema = resolve(spec, schema)
+    for part in schema.get("allOf", []):
+        kinds(spec, part, out)
+    for name, p in schema.get("properties", {}).items():
+        is_ = resolve(spec, p)
+        out[name] += ":" + ("readonly" if p.get("readOnly") or is_.get("readOnly") else is_["type"])
+
+
+def operations(spec, old=False):
     for path, item in spec["paths"].items():
         for method, op in item.items():
             if method not in ("get", "post", "put", "patch", "delete"):
@@ -69,6 +80,8 @@ def operations(spec):
                     query[p["name"]] = ""
             for media in list(resolve(spec, op.get("requestBody", {})).get("content", {}).values())[:1]:
                 walk(spec, media.get("schema", {}), "", body)
+                if old:
+                    kinds(spec, media.get("schema", {}), body)
             for status, res in op["responses"].items():
                 if str(status).startswith("2"):
                     content = resolve(spec, res).get("content", {})
@@ -82,7 +95,7 @@ def main():
     lines = []
     with open(v1.split("=")[1]) as f:
         spec = yaml.safe_load(f)
-    for name, method, path, facts in operations(spec):
+    for name, method, path, facts in operations(spec, old=True):
         name = name.rsplit(".", 1)[-1]
         lines.append(f"v1 {name} {method} {path}")
         lines += [f"  {kind} " + " ".join(n + flags for n, flags in sorted(names.items())) for kind, names in facts.items() if names]
