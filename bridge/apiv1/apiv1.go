@@ -42,6 +42,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/jetbridge/jetbridge/bridge"
 	"github.com/jetbridge/jetbridge/bridge/problem"
 	"github.com/jetbridge/jetbridge/bridge/record"
@@ -81,6 +83,7 @@ type Handler struct {
 	releases  releases
 	fab       fabAPI
 	templates []*template
+	bodies    *semaphore.Weighted        // the bytes of large bodies
 	documents func() map[string]document // by path; made when one is asked for
 }
 
@@ -102,7 +105,7 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{
 		upstream:  strings.TrimRight(cfg.Upstream.Scheme+"://"+cfg.Upstream.Host+cfg.Upstream.EscapedPath(), "/"),
 		transport: cfg.Transport, fail: cfg.Fail, version: cfg.Version, manager: cfg.AuthManager, pageLimit: cfg.PageLimit, now: cfg.Now,
-		templates: templates, documents: sync.OnceValue(func() map[string]document { return documents(templates, cfg.Version) }),
+		templates: templates, bodies: semaphore.NewWeighted(maxBodies), documents: sync.OnceValue(func() map[string]document { return documents(templates, cfg.Version) }),
 	}, nil
 }
 
@@ -139,6 +142,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case errors.As(err, &p):
 		addClient(w.Header(), d.Client)
+		if p.reason != "" {
+			rec.Reason, rec.Origin = p.reason, "bridge"
+			w.Header().Set(problem.ErrorHeader, string(p.reason))
+		}
+		if p.retryAfter != nil {
+			w.Header()["Retry-After"] = p.retryAfter
+		}
 		problem.Write(w, r.Method, problem.V1, h.version, p.problem())
 	default:
 		h.fail(w, r, err)
@@ -172,6 +182,7 @@ func (h *Handler) serve(w *answerWriter, r *http.Request, d bridge.Decision) err
 		Handler: h, op: t, r: r, d: d, w: w, params: params, query: url.Values{},
 		method: t.upstream.method, path: t.upstream.path, answer: t.answer,
 	}
+	defer func() { h.bodies.Release(c.room) }()
 	if err := c.managed(); err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type call struct {
 	inBody       bool
 	// sent is the client's body, body the upstream's; nil where the operation has none.
 	sent, body body
+	room       int64 // that the client's body takes of what all may
 	// fields are those that the client asked for, where it did.
 	fields []string
 	// path is the upstream's, with its parameters still to be filled in.
@@ -46,7 +47,7 @@ func (c *call) read(query string) error {
 		return nil
 	}
 	var err error
-	if c.sent, err = readBody(c.r); err != nil {
+	if c.sent, err = c.readBody(); err != nil {
 		return err
 	}
 	c.body, err = c.sent.translate(c.op.body)

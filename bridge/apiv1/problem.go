@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jetbridge/jetbridge/bridge/problem"
+	"github.com/jetbridge/jetbridge/bridge/record"
 )
 
 // A problemError is an answer that refuses, in Airflow 2's words.
@@ -14,16 +15,20 @@ type problemError struct {
 	status int
 	title  string // empty: the status's
 	detail string
+	// retryAfter are the values of the header of that name.
+	retryAfter []string
+	// reason is the record's where the bridge itself failed; empty for none.
+	reason record.Reason
 }
 
 func (e *problemError) Error() string { return e.detail }
 
 func badRequest(title, detail string) error {
-	return &problemError{http.StatusBadRequest, title, detail}
+	return &problemError{status: http.StatusBadRequest, title: title, detail: detail}
 }
 
 func notFound(title, detail string) error {
-	return &problemError{http.StatusNotFound, title, detail}
+	return &problemError{status: http.StatusNotFound, title: title, detail: detail}
 }
 
 // maxProblem bounds what is read of an upstream's refusal.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // TestLenientTime: what Airflow 2 read, Airflow 3 is told as it wants it.
@@ -108,7 +110,7 @@ func FuzzBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r := httptest.NewRequest("POST", "/", bytes.NewReader(text))
 		r.Header.Set("Content-Type", "application/json; charset=utf-8")
-		b, err := readBody(r)
+		b, err := (&call{Handler: &Handler{bodies: semaphore.NewWeighted(maxBodies)}, r: r}).readBody()
 		if err != nil {
 			if p := (*problemError)(nil); !errors.As(err, &p) || p.status != 400 {
 				t.Fatalf("%q: %v", text, err)

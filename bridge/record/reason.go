@@ -69,6 +69,7 @@ const (
 	SourceUnavailable    Reason = "source_unavailable"
 	ReplayCacheFull      Reason = "replay_cache_full"
 	HashQueueFull        Reason = "hash_queue_full"
+	BodiesFull           Reason = "bodies_full"
 	UpstreamUnreachable  Reason = "upstream_unreachable"
 	UpstreamTimeout      Reason = "upstream_timeout"
 	UpstreamRefusedToken Reason = "upstream_refused_token"
