@@ -45,7 +45,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/jetbridge/jetbridge/bridge"
-	"github.com/jetbridge/jetbridge/bridge/problem"
 	"github.com/jetbridge/jetbridge/bridge/record"
 )
 
@@ -57,8 +56,8 @@ type Config struct {
 	// Transport carries requests to it; it replaces a minted token that is refused
 	// (package proxy's does). Required.
 	Transport http.RoundTripper
-	// Fail answers for an upstream that cannot be asked, or breaks off before
-	// anything was sent. Required.
+	// Fail answers for an upstream that cannot be asked or is too slow, and for a
+	// client that left. Required.
 	Fail func(http.ResponseWriter, *http.Request, error)
 	// Version of Airflow 2 that is spoken; refusals point to its documentation.
 	Version string
@@ -133,25 +132,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rec := record.From(r.Context())
-	var p *problemError
+	p := problemOf(r, err)
 	switch {
 	case out.started:
 		if rec.Err == "" {
 			rec.Err = "the answer broke off: " + reasonOf(err)
 		}
 		panic(http.ErrAbortHandler)
-	case errors.As(err, &p):
-		addClient(w.Header(), d.Client)
-		if p.reason != "" {
-			rec.Reason, rec.Origin = p.reason, "bridge"
-			w.Header().Set(problem.ErrorHeader, string(p.reason))
-		}
-		if p.retryAfter != nil {
-			w.Header()["Retry-After"] = p.retryAfter
-		}
-		problem.Write(w, r.Method, problem.V1, h.version, p.problem())
-	default:
+	case p == nil:
 		h.fail(w, r, err)
+	default:
+		addClient(w.Header(), d.Client)
+		p.write(w, r, h.version)
 	}
 }
 

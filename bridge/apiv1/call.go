@@ -109,7 +109,7 @@ func (c *call) send(ctx context.Context, ask request) (*http.Response, error) {
 	}
 	req, err := http.NewRequestWithContext(ctx, ask.method, target, content)
 	if err != nil {
-		return nil, fmt.Errorf("the upstream's request: %w", err)
+		return nil, awayError{fmt.Errorf("the upstream's request: %w", err)}
 	}
 	c.carry(req.Header)
 	req.Header.Set("Accept", "application/json")
@@ -119,7 +119,11 @@ func (c *call) send(ctx context.Context, ask request) (*http.Response, error) {
 	if ask.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	return c.transport.RoundTrip(req)
+	res, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, awayError{err}
+	}
+	return res, nil
 }
 
 // carry sets what the upstream must know of the client. On a public path that is

@@ -2,7 +2,9 @@ package apiv1
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -19,6 +21,7 @@ type problemError struct {
 	retryAfter []string
 	// reason is the record's where the bridge itself failed; empty for none.
 	reason record.Reason
+	cause  error // for the record alone
 }
 
 func (e *problemError) Error() string { return e.detail }
@@ -90,6 +93,45 @@ func faultOf(raw json.RawMessage) string {
 	return strings.TrimPrefix(strings.Join(where, ".")+": "+fault.Msg, ": ")
 }
 
-func (e *problemError) problem() problem.Problem {
-	return problem.Problem{Status: e.status, Title: e.title, Detail: e.detail}
+// write answers r with e, and records what the bridge itself could not do.
+func (e *problemError) write(w http.ResponseWriter, r *http.Request, version string) {
+	rec := record.From(r.Context())
+	p := problem.Problem{Status: e.status, Title: e.title, Detail: e.detail}
+	if e.reason != "" {
+		rec.Reason, rec.Origin, p.RequestID = e.reason, "bridge", rec.ID
+		w.Header().Set(problem.ErrorHeader, string(e.reason))
+	}
+	if e.cause != nil {
+		rec.Err = reasonOf(e.cause)
+	}
+	if e.retryAfter != nil {
+		w.Header()["Retry-After"] = e.retryAfter
+	}
+	problem.Write(w, r.Method, problem.V1, version, p)
+}
+
+// An awayError is the transport's: the upstream gave no answer.
+type awayError struct{ error }
+
+func (e awayError) Unwrap() error { return e.error }
+
+// problemOf is what to answer for an error; nil where that is for [Config.Fail] to say.
+// What is left is an answer that began and could not be read: what was asked for may
+// have been done then, so nobody is told that the upstream was not there.
+func problemOf(r *http.Request, err error) *problemError {
+	var e *problemError
+	var away awayError
+	var slow net.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case r.Context().Err() != nil, errors.As(err, &away), errors.As(err, &slow) && slow.Timeout():
+		return nil
+	}
+	e = &problemError{status: http.StatusBadGateway, reason: record.UpstreamUnreadable, cause: err,
+		detail: "Airflow 3 answered, and the bridge could not read its answer."}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		e.detail += " What was asked for may have been done."
+	}
+	return e
 }

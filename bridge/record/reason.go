@@ -71,6 +71,7 @@ const (
 	HashQueueFull        Reason = "hash_queue_full"
 	BodiesFull           Reason = "bodies_full"
 	UpstreamUnreachable  Reason = "upstream_unreachable"
+	UpstreamUnreadable   Reason = "upstream_unreadable" // it answered, and may have done what was asked
 	UpstreamTimeout      Reason = "upstream_timeout"
 	UpstreamRefusedToken Reason = "upstream_refused_token"
 	Fault                Reason = "fault" // anything else: a defect
