@@ -172,6 +172,7 @@ func (c *call) refused(res *http.Response) error {
 		return err
 	}
 	e := refusalOf(res.StatusCode, text)
+	e.retryAfter = res.Header["Retry-After"]
 	if e.status == http.StatusNotFound {
 		e.title = c.titled(c.op.missing)
 	}

@@ -94,3 +94,18 @@ func TestLeftWhileRead(t *testing.T) {
 		t.Errorf("%v, recorded %q", out.Header(), rec.Reason)
 	}
 }
+
+// TestRetryAfter: a client is told when to come again by an upstream that says so, in
+// whichever of an operation's requests.
+func TestRetryAfter(t *testing.T) {
+	for _, status := range []int{429, 503} {
+		for _, target := range []string{"/api/v1/dags", "/api/v1/dagStats?dag_ids=a,b", "/api/v1/datasets/uri"} {
+			out := get(t, asked(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {"17"}}, Body: http.NoBody, Request: r}, nil
+			}), target)
+			if got := out.Header()["Retry-After"]; out.Code != status || len(got) != 1 || got[0] != "17" {
+				t.Errorf("%s: %d %q", target, out.Code, got)
+			}
+		}
+	}
+}
