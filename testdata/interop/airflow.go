@@ -157,6 +157,10 @@ jwt_secret = %s
 [fab]
 # A changed role or a deactivated user counts at once.
 cache_ttl = 0
+
+[workers]
+# On a machine that is busy with tests, a task would fail for want of an answer in time.
+execution_api_timeout = 60
 `, class, a.install.Dags(), a.URL, filepath.Join(a.Home, "passwords.json"), fernetKey(), a.Database, rand.Text(), a.Secret)
 	return os.WriteFile(a.Config, []byte(text), 0o600)
 }
