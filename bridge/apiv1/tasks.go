@@ -47,10 +47,10 @@ func tasks() []operation {
 		{id: "get_task", at: "GET " + all + "/{task_id}", answer: t, missing: "Task not found"},
 		{
 			id: "post_set_task_instances_state", at: "POST /dags/{dag_id}/updateTaskInstancesState",
-			to:      "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}",
-			body:    "dag_run_id>- dry_run>- execution_date>- include_downstream include_future include_past include_upstream new_state task_id>-",
-			answer:  page{rows: "task_instances", of: taskReference(), bare: true},
-			missing: "DAG ID {dag_id} not found", do: setStates,
+			to:     "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}",
+			body:   "dag_run_id>- dry_run>- execution_date>- include_downstream include_future include_past include_upstream new_state task_id>-",
+			answer: page{rows: "task_instances", of: taskReference(), bare: true},
+			do:     setStates,
 		},
 	}
 }

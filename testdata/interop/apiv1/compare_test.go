@@ -94,7 +94,10 @@ var orderless = map[string]bool{
 	"get_permissions": true,
 }
 
-// inOrder is the body with rows that have no order in one. What a row has sets of, tags and permissions, has none either.
+// unordered are the members that are sets.
+var unordered = map[string]bool{"tags": true, "actions": true, "downstream_task_ids": true}
+
+// inOrder is the body with what has no order in one.
 func inOrder(c call) any {
 	rows := rowsOf(c.Body)
 	var sorted func(name string, value any)
@@ -108,7 +111,7 @@ func inOrder(c call) any {
 			for _, item := range value {
 				sorted("", item)
 			}
-			if name == "tags" || name == "actions" || name == rows && orderless[c.Operation] {
+			if unordered[name] || name == rows && orderless[c.Operation] {
 				slices.SortFunc(value, func(a, b any) int { return strings.Compare(rowName(a), rowName(b)) })
 			}
 		}
@@ -119,6 +122,9 @@ func inOrder(c call) any {
 
 // rowName tells one row from the next.
 func rowName(row any) string {
+	if text, is := row.(string); is {
+		return text
+	}
 	r, _ := row.(map[string]any)
 	return fmt.Sprint(r["dag_id"], r["dag_run_id"], r["task_id"], r["map_index"], r["name"], r["package_name"], r["resource"], r["action"])
 }

@@ -16,11 +16,6 @@ var listed = []struct {
 		fields:     "version, git_version",
 	},
 	{
-		reason:     "Airflow 3's Dag processor is always a process of its own, and tells its health",
-		operations: "get_health",
-		fields:     "dag_processor.status, dag_processor.latest_dag_processor_heartbeat",
-	},
-	{
 		reason:     "Airflow 3 calls datasets assets, in its descriptions too",
 		operations: "get_dags get_dag get_dag_details patch_dag",
 		fields:     "timetable_description",
@@ -37,13 +32,8 @@ var listed = []struct {
 	},
 	{
 		reason:     "Airflow 3 tells the names of extra links, not their classes",
-		operations: "get_tasks",
+		operations: "get_tasks get_task",
 		fields:     "extra_links, extra_links[].class_name, extra_links[].module_path",
-	},
-	{
-		reason:     "Airflow 3 tells the names of extra links, not their classes",
-		operations: "get_task",
-		fields:     "extra_links, class_name, module_path",
 	},
 	{
 		reason:     "Airflow 3's pages have other addresses",
@@ -59,11 +49,6 @@ var listed = []struct {
 		reason:     "Airflow 3 gives no data interval to runs that assets start",
 		operations: "get_dataset_events get_upstream_dataset_events",
 		fields:     "created_dagruns[].data_interval_start, created_dagruns[].data_interval_end",
-	},
-	{
-		reason:     "Airflow 3 names each mapped instance, by its index where the Dag says nothing else",
-		operations: "get_task_instances get_task_instances_batch get_mapped_task_instances get_mapped_task_instance set_mapped_task_instance_note",
-		fields:     "rendered_map_index",
 	},
 	{
 		reason:     "the operator's own default of a templated field",
@@ -140,16 +125,14 @@ var listed = []struct {
 			get_task_instance get_task_instance_dependencies get_mapped_task_instances get_mapped_task_instance
 			get_task_instance_try_details set_task_instance_note patch_task_instance get_extra_links get_log get_xcom_entry
 			post_clear_task_instances post_set_task_instances_state
-			get_upstream_dataset_events delete_dag_dataset_queued_event get_event_log patch_variable get_config
+			get_upstream_dataset_events get_event_log patch_variable get_config
 			get_role patch_role delete_role`,
 		fields: "detail",
 	},
 	{
-		reason: "Airflow 3 says what is wrong in its own words",
-		operations: `patch_dag delete_dag set_dag_run_note update_dag_run_state clear_dag_run get_task_instance_dependencies
-			get_mapped_task_instances set_task_instance_note patch_task_instance get_extra_links
-			post_clear_task_instances post_set_task_instances_state patch_variable`,
-		fields: "title",
+		reason:     "Airflow 3 says what is wrong in its own words",
+		operations: "get_mapped_task_instances patch_task_instance post_set_task_instances_state patch_variable",
+		fields:     "title",
 	},
 }
 
