@@ -68,7 +68,6 @@ func runClient(t *testing.T, url string, args ...string) ([]call, error) {
 
 // An outcome is what became of each operation.
 type outcome struct {
-	order      []string
 	operations map[string]*result
 }
 
@@ -132,13 +131,18 @@ func compare(t *testing.T, direct, bridge []call) *outcome {
 			r.say(reason, "`"+d.field+"`")
 		}
 	}
+	var stale []string
 	for key, reason := range unused {
 		if !o.of(key[0]).notYet {
-			t.Errorf("a difference is listed that is none: %s %s (%s)", key[0], key[1], reason)
+			stale = append(stale, fmt.Sprintf("a difference is listed that is none: %s %s (%s)", key[0], key[1], reason))
 		}
 	}
 	for name := range unusedCalls {
-		t.Errorf("an answer is listed for %q, which is no call", name)
+		stale = append(stale, fmt.Sprintf("an answer is listed for %q, which is no call", name))
+	}
+	slices.Sort(stale)
+	for _, text := range stale {
+		t.Error(text)
 	}
 	return o
 }
@@ -148,7 +152,6 @@ func (o *outcome) of(operation string) *result {
 	if r == nil {
 		r = &result{reasons: map[string][]string{}}
 		o.operations[operation] = r
-		o.order = append(o.order, operation)
 	}
 	return r
 }
