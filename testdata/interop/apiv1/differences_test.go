@@ -16,6 +16,11 @@ var listed = []struct {
 		fields:     "version, git_version",
 	},
 	{
+		reason:     "Airflow 3's Dag processor is always a process of its own, and tells its health",
+		operations: "get_health",
+		fields:     "dag_processor.status, dag_processor.latest_dag_processor_heartbeat",
+	},
+	{
 		reason:     "Airflow 3 calls datasets assets, in its descriptions too",
 		operations: "get_dags get_dag get_dag_details patch_dag",
 		fields:     "timetable_description",

@@ -4,7 +4,9 @@ package apiv1
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -109,6 +111,9 @@ func buildWorld(ctx context.Context, dir string) error {
 	); err != nil {
 		return err
 	}
+	if err := waitHealthy(ctx, world.airflow3.URL+"/api/v2/monitor/health"); err != nil {
+		return err
+	}
 	listen, err := interop.FreeAddress()
 	if err != nil {
 		return err
@@ -117,6 +122,39 @@ func buildWorld(ctx context.Context, dir string) error {
 		world.airflow3.URL, world.airflow3.Config)
 	world.bridge, err = interop.StartBridge(ctx, binary, dir, "bridge", listen, yaml)
 	return err
+}
+
+// waitHealthy returns once all processes of an Airflow 3 that are to run have told so.
+func waitHealthy(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	var health struct {
+		Scheduler struct{ Status string }
+		Processor struct{ Status string } `json:"dag_processor"`
+	}
+	for tick := time.Tick(200 * time.Millisecond); ; {
+		if err := getJSON(ctx, url, &health); err == nil && health.Scheduler.Status == "healthy" && health.Processor.Status == "healthy" {
+			return nil
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			return fmt.Errorf("Airflow 3 does not get healthy: %+v", health)
+		}
+	}
+}
+
+func getJSON(ctx context.Context, url string, into any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	return json.NewDecoder(res.Body).Decode(into)
 }
 
 // together runs the functions at once and gives the first error.

@@ -219,7 +219,7 @@ def reads(call):
     call("get_dag_dataset_queued_event", "balance", "s3://bucket/returns", case="none")
     call("get_dataset_queued_events", "s3://bucket/orders")
     call("get_dataset_queued_events", "s3://bucket/absent", case="absent")
-    events = call("get_event_logs", dag_id="orders", event="success", order_by="event_log_id")
+    events = call("get_event_logs", dag_id="orders", task_id="announce", event="success", order_by="event_log_id")
     call("get_event_logs", included_events="failed,success", dag_id="flaky", case="two kinds")
     call("get_event_logs", before=LONG_AGO, case="none")
     call("get_event_log", first(events, "event_logs", "event_log_id"))

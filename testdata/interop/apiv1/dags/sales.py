@@ -47,8 +47,8 @@ def orders():
     announce = BashOperator(
         task_id="announce", bash_command="echo {{ ds }} {{ params.region }}", execution_timeout=datetime.timedelta(minutes=5)
     )
-    load = EmptyOperator(task_id="load", outlets=[ORDERS])
-    # Empty tasks are never run, and only what runs makes an event.
+    load = EmptyOperator(task_id="load")
+    # The only one: of two events in a row an Airflow makes one run or two.
     publish = BashOperator(task_id="publish", bash_command="echo published", outlets=[ORDERS])
     hand_over = TriggerDagRunOperator(task_id="hand_over", trigger_dag_id="followup", trigger_run_id="from-orders", reset_dag_run=True)
     extract() >> square.expand(n=[2, 3]) >> announce >> [load, publish] >> hand_over
