@@ -92,7 +92,7 @@ func TestMappedTaskInstances(t *testing.T) {
 		{"PATCH", task + "/setNote", `{"note": "nobody"}`, 404, "-, failed, - the last"},
 		{"PATCH", task + "/9", `{"new_state": "success", "dry_run": false}`, 404, "-, failed, - the last"},
 		{"PATCH", task + "/0", `{"new_state": "success", "dry_run": false}`, 200, "success, failed, - the last"},
-		{"POST", "/dags/sizes/clearTaskInstances", `{"dag_run_id": "first", "task_ids": [["measure", 1]]}`, 200, "success, failed, - the last"},
+		{"POST", "/dags/sizes/clearTaskInstances", `{"dag_run_id": "first", "task_ids": [["measure", 1]]}`, 400, "success, failed, - the last"},
 		{"POST", "/dags/sizes/clearTaskInstances", `{"dag_run_id": "first", "task_ids": ["measure"], "dry_run": false}`, 200, "success, -, - the last"},
 	} {
 		name := fmt.Sprintf("%s %s %s", step.method, step.path, step.body)
