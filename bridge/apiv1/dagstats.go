@@ -13,7 +13,7 @@ func dagStats() []operation {
 	return []operation{{
 		id: "get_dag_stats", at: "GET /dagStats", query: "dag_ids",
 		answer: page{rows: "dags", of: objectOf(same("dag_id"), []field{{name: "stats", from: []string{"stats"}, as: list{count}}})},
-		do:     countRuns,
+		also:   "/api/v2/dags/{dag_id}", do: countRuns,
 	}}
 }
 

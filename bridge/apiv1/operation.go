@@ -18,6 +18,8 @@ type operation struct {
 	at string
 	// to is the upstream's method and path. Empty: at, below /api/v2.
 	to string
+	// also are further paths of the upstream's that do asks, with blanks between.
+	also string
 	// query names the query parameters, "old>new" where Airflow 3 calls one
 	// otherwise, "old>-" for one that is accepted and means nothing. What a parameter
 	// of that name means everywhere is in paramOf.

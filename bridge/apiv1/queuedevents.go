@@ -22,17 +22,18 @@ func queuedEvents() []operation {
 		dag       = " /api/v2/dags/{dag_id}/assets/queuedEvents"
 		both      = " /api/v2/dags/{dag_id}/assets/{asset_id}/queuedEvents"
 		asset     = " /api/v2/assets/{asset_id}/queuedEvents"
+		assets    = "/api/v2/assets/{asset_id}"
 		missing   = "Queue event not found"
 	)
 	one := queuedEvent()
 	many := page{rows: "queued_events", of: one}
 	return []operation{
-		{id: "get_dag_dataset_queued_events", at: "GET " + ofDag, to: "GET" + dag, query: "before", answer: many, missing: missing, do: listQueued},
+		{id: "get_dag_dataset_queued_events", at: "GET " + ofDag, to: "GET" + dag, query: "before", answer: many, missing: missing, also: assets, do: listQueued},
 		{id: "delete_dag_dataset_queued_events", at: "DELETE " + ofDag, to: "DELETE" + dag, query: "before", missing: missing},
-		{id: "get_dag_dataset_queued_event", at: "GET " + ofBoth, to: "GET" + both, query: "before", answer: one, missing: missing, do: readQueued},
-		{id: "delete_dag_dataset_queued_event", at: "DELETE " + ofBoth, to: "DELETE" + both, query: "before", missing: missing, status: http.StatusNoContent, do: dropQueued},
-		{id: "get_dataset_queued_events", at: "GET " + ofDataset, to: "GET" + asset, query: "before", answer: many, missing: missing, do: listQueuedOf},
-		{id: "delete_dataset_queued_events", at: "DELETE " + ofDataset, to: "DELETE" + asset, query: "before", missing: missing, status: http.StatusNoContent, do: dropQueued},
+		{id: "get_dag_dataset_queued_event", at: "GET " + ofBoth, to: "GET" + both, query: "before", answer: one, missing: missing, also: assets, do: readQueued},
+		{id: "delete_dag_dataset_queued_event", at: "DELETE " + ofBoth, to: "DELETE" + both, query: "before", missing: missing, status: http.StatusNoContent, also: assets, do: dropQueued},
+		{id: "get_dataset_queued_events", at: "GET " + ofDataset, to: "GET" + asset, query: "before", answer: many, missing: missing, also: assets, do: listQueuedOf},
+		{id: "delete_dataset_queued_events", at: "DELETE " + ofDataset, to: "DELETE" + asset, query: "before", missing: missing, status: http.StatusNoContent, also: assets, do: dropQueued},
 	}
 }
 

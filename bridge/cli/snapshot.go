@@ -161,7 +161,7 @@ func (a *assembler) transport(t *taker, to connection) (*proxy.Transport, error)
 
 func (a *assembler) core(t *taker, s *snapshot) (*bridge.Core, error) {
 	cfg := s.cfg
-	routes, err := route.New(route.Config{BasePath: cfg.BasePath, LegacyBasePath: cfg.LegacyBasePath, Modern: cfg.Routes.Modern, Login: hasLogin(cfg)})
+	routes, err := route.New(route.Config{BasePath: cfg.BasePath, LegacyBasePath: cfg.LegacyBasePath, Modern: cfg.Routes.Modern, Reach: apiv1.Reach(), Login: hasLogin(cfg)})
 	if err != nil {
 		return nil, err
 	}

@@ -270,7 +270,8 @@ type Modern struct {
 
 // Routes adjusts the route classes.
 type Routes struct {
-	// Modern are path prefixes, base path taken off, that only a JWT opens.
+	// Modern are path prefixes, base path taken off, that only a JWT opens, and what on
+	// /api/v1 is translated to them.
 	Modern []string `yaml:"modern"`
 }
 

@@ -40,7 +40,26 @@ func (x *prefixes) classify(method, p string) (Target, int) {
 			return target, len(prefix)
 		}
 	}
-	return x.fixed(p)
+	target, n := x.fixed(p)
+	if target.V1 && len(x.modern) > 0 && x.reachesModern(method, p) {
+		target.Class = Modern
+	}
+	return target, n
+}
+
+// reachesModern says whether a request on /api/v1 is one for a modern path.
+func (x *prefixes) reachesModern(method, p string) bool {
+	if x.reach == nil {
+		return false
+	}
+	for _, upstream := range x.reach(method, p) {
+		for _, prefix := range x.modern {
+			if within(upstream, prefix) || strings.HasSuffix(upstream, "/") && strings.HasPrefix(prefix, upstream) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // endpoint names what the bridge answers itself. /auth/verify, /health and the

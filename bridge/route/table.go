@@ -24,6 +24,11 @@ type Config struct {
 	// alone counts. They are taken by whole segments: "/plugin" is not
 	// "/plugins". None by default.
 	Modern []string
+	// Reach says which of Airflow 3's paths a request on /api/v1 reaches; the path is
+	// decoded and freed of the base path, and so are those. One that ends with a slash
+	// stands for all below it. What reaches a path of Modern is modern itself. Nil:
+	// /api/v1 reaches none.
+	Reach func(method, path string) []string
 	// Login makes /login/ and /logout/ the bridge's own, with and without their
 	// final slash. Else they are pages like any other.
 	Login bool
@@ -42,6 +47,7 @@ type prefixes struct {
 	modern   []string        // each with its final slash
 	families map[string]bool // "/api/v2/dags" and the like
 	login    bool
+	reach    func(method, path string) []string
 }
 
 // New makes the table of one configuration.
@@ -50,6 +56,7 @@ func New(cfg Config) (*Table, error) {
 	t.exact.families = apiFamilies()
 	t.folded.families = t.exact.families
 	t.exact.login, t.folded.login = cfg.Login, cfg.Login
+	t.exact.reach = cfg.Reach // of paths in other case nothing is translated
 	for _, base := range []string{cfg.BasePath, cfg.LegacyBasePath} {
 		clean, err := cleanPrefix(base)
 		if err != nil {
