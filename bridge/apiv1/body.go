@@ -86,22 +86,17 @@ func (b body) text(name string) (string, bool) {
 func (b body) bytes() []byte {
 	size := len("{}")
 	for _, m := range b {
-		size += len(m.name) + len(m.value) + len(`"":,`)
+		size += len(quoted(m.name)) + len(m.value) + len(":,")
 	}
-	var out bytes.Buffer
-	out.Grow(size)
-	out.WriteByte('{')
+	out := append(make([]byte, 0, size), '{')
 	for i, m := range b {
 		if i > 0 {
-			out.WriteByte(',')
+			out = append(out, ',')
 		}
-		name, _ := json.Marshal(m.name)
-		out.Write(name)
-		out.WriteByte(':')
-		out.Write(m.value)
+		out = append(append(out, quoted(m.name)...), ':')
+		out = append(out, m.value...)
 	}
-	out.WriteByte('}')
-	return out.Bytes()
+	return append(out, '}')
 }
 
 // readBody reads the object that the client sent, with Airflow 2's words for what
@@ -137,25 +132,32 @@ func (c *call) readRaw() ([]byte, error) {
 	if c.r.ContentLength > maxBody {
 		return nil, errLongBody
 	}
-	var text bytes.Buffer
 	src := http.MaxBytesReader(nil, c.r.Body, maxBody)
-	n, err := io.CopyN(&text, src, smallBody)
-	if err == nil && n == smallBody {
+	var text []byte
+	var err error
+	if c.r.ContentLength >= 0 {
+		if c.r.ContentLength > smallBody {
+			if err := c.holdRoom(); err != nil {
+				return nil, err
+			}
+		}
+		text = make([]byte, c.r.ContentLength)
+		_, err = io.ReadFull(src, text)
+	} else if text, err = io.ReadAll(io.LimitReader(src, smallBody)); err == nil && len(text) == smallBody {
 		if err := c.holdRoom(); err != nil {
 			return nil, err
 		}
-		if rest := c.r.ContentLength - smallBody; rest > 0 {
-			text.Grow(int(rest) + bytes.MinRead)
-		}
-		_, err = text.ReadFrom(src)
+		var rest []byte
+		rest, err = io.ReadAll(src)
+		text = append(text, rest...)
 	}
 	switch tooLarge := (*http.MaxBytesError)(nil); {
 	case errors.As(err, &tooLarge):
 		return nil, errLongBody
-	case err != nil && err != io.EOF:
+	case err != nil:
 		return nil, badRequest("", "The request's body could not be read.")
 	}
-	return text.Bytes(), nil
+	return text, nil
 }
 
 var errLongBody = &problemError{status: http.StatusRequestEntityTooLarge, detail: "The request's body is too large: more than 4 MiB."}
