@@ -40,6 +40,7 @@ func TestAPIv1Secrets(t *testing.T) {
 	a := newAPIv1(t)
 	a.old("POST", "/connections", `{"connection_id": "db", "conn_type": "postgres", "password": "s3cret",
 		"extra": "{\"api_key\": \"k3y\", \"sslmode\": \"require\"}"}`)
+	a.leave("/connections/db")
 	a.old("PATCH", "/connections/db", `{"description": "main"}`)
 	a.old("PATCH", "/connections/db?update_mask=port", `{"port": 5432, "password": "no"}`)
 	read := a.old("GET", "/connections/db", "")
@@ -55,6 +56,7 @@ func TestAPIv1Secrets(t *testing.T) {
 	a.is("/connections/db", "port", "5432")
 
 	a.old("POST", "/variables", `{"key": "api_password", "value": "s3cret"}`)
+	a.leave("/variables/api_password")
 	read = a.old("GET", "/variables/api_password", "")
 	read["description"] = "kept"
 	if written, err = json.Marshal(read); err != nil || strings.Contains(string(written), "s3cret") {
@@ -88,6 +90,7 @@ func TestAPIv1Roles(t *testing.T) {
 		return
 	}
 	a.old("POST", "/roles", role("can_read"))
+	a.leave("/roles/Plumber")
 	a.old("PATCH", "/roles/Plumber", role("can_edit"))
 	actions := fmt.Sprint(a.old("GET", "/roles/Plumber", "")["actions"])
 	if !strings.Contains(actions, "can_read") || !strings.Contains(actions, "can_edit") {

@@ -170,9 +170,6 @@ func addShape(paths map[string]string, path string, data any) {
 	switch data := data.(type) {
 	case map[string]any:
 		for name, value := range data {
-			if name == "conf" {
-				continue // holds what a client sent
-			}
 			addShape(paths, path+"."+name, value)
 		}
 	case []any:
