@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -29,13 +30,18 @@ func (p *Program) checkCommand() *cobra.Command {
 		Short: "Ask every part whether it works",
 		Long: `Reads the configuration and the keytab, opens the databases, asks the KDC and
 Airflow 3, mints a token and has the real Airflow 3 accept it; in mode observe it
-asks Airflow 2, and of the rest as much as is configured. It
-changes nothing, except that it makes the store's file where there is none, and can
-run beside 'serve'.
+asks Airflow 2, and of the rest as much as is configured. It can run beside 'serve'.
 
-Exit code 0: all is well. 1: something is not, and the answer says what to do.
-2: the configuration cannot be read.`,
-		Example: "  jetbridge check --config jetbridge.yaml\n  jetbridge check --config jetbridge.yaml --json | jq '.[] | select(.ok == false)'",
+It changes nothing, except that it makes the store's file where there is none, and
+that with legacy.session.login it tries to write a row into the table session of
+Airflow 2's database, in a transaction that it takes back.
+
+  ok    it works
+  warn  as far as can be told, but look at it ("warning": true in JSON)
+  FAIL  it does not, and the line below says what to do
+
+Exit code 0: nothing is FAIL. 1: something is. 2: the configuration cannot be read.`,
+		Example: "  jetbridge check --config jetbridge.yaml\n  jetbridge check --config jetbridge.yaml --json | jq '.[] | select(.warning or (.ok | not))'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load(path)
@@ -56,6 +62,17 @@ type finding struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
 	Todo   string `json:"todo,omitempty"` // what to do when it is not well
+	// Warning marks what is well as far as can be told, and wants to be looked at.
+	Warning bool `json:"warning,omitempty"`
+}
+
+// warnings makes a finding of each text.
+func warnings(part string, texts []string) []finding {
+	var all []finding
+	for _, text := range texts {
+		all = append(all, finding{Part: part, OK: true, Warning: true, Detail: text})
+	}
+	return all
 }
 
 // checkTimeout bounds each question.
@@ -73,9 +90,7 @@ type checker struct {
 
 func (p *Program) check(ctx context.Context, cfg *config.Config, path string, asJSON bool) error {
 	findings := []finding{{Part: "configuration", OK: true, Detail: fmt.Sprintf("%s, mode %s", path, cfg.Migration.Mode)}}
-	for _, w := range cfg.Warnings {
-		findings = append(findings, finding{Part: "configuration", OK: true, Detail: "warning: " + w})
-	}
+	findings = append(findings, warnings("configuration", cfg.Warnings)...)
 	a, err := p.assembler(p.logger(cfg.Log.Format, cfg.Log.Level))
 	if err != nil {
 		return failed(err)
@@ -86,11 +101,9 @@ func (p *Program) check(ctx context.Context, cfg *config.Config, path string, as
 		return misused(err)
 	}
 	defer s.release()
-	for _, w := range s.warnings {
-		findings = append(findings, finding{Part: "configuration", OK: true, Detail: "warning: " + w})
-	}
+	findings = append(findings, warnings("configuration", s.warnings)...)
 	c := &checker{cfg: cfg, path: path, environ: p.Environ, snapshot: s, now: time.Now}
-	for _, ask := range []func(context.Context) []finding{c.tls, c.store, c.airflow2, c.databases, c.sessions, c.login, c.kerberos, c.openid, c.lockout, c.upstream, c.token} {
+	for _, ask := range []func(context.Context) []finding{c.listen, c.tls, c.store, c.airflow2, c.databases, c.sessions, c.login, c.kerberos, c.openid, c.lockout, c.upstream, c.token} {
 		limited, cancel := context.WithTimeout(ctx, checkTimeout)
 		findings = append(findings, ask(limited)...)
 		cancel()
@@ -113,8 +126,11 @@ func (p *Program) report(findings []finding, asJSON bool) error {
 	} else {
 		for _, f := range findings {
 			mark := "ok  "
-			if !f.OK {
+			switch {
+			case !f.OK:
 				mark = "FAIL"
+			case f.Warning:
+				mark = "warn"
 			}
 			fmt.Fprintf(p.Stdout, "%s  %-16s %s\n", mark, f.Part, oneLine(f.Detail))
 			if f.Todo != "" {
@@ -127,6 +143,16 @@ func (p *Program) report(findings []finding, asJSON bool) error {
 		return errNo
 	}
 	return nil
+}
+
+// listen says who can come in, where that is nobody but this machine: the default,
+// and a surprise behind a load balancer.
+func (c *checker) listen(context.Context) []finding {
+	host, _, err := net.SplitHostPort(c.cfg.Listen)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil
+	}
+	return []finding{{Part: "listen", OK: true, Detail: c.cfg.Listen + " is reached from this machine alone; listen: 0.0.0.0:8080 lets others in"}}
 }
 
 func (c *checker) tls(context.Context) []finding {

@@ -105,7 +105,7 @@ func (c *checker) hostNames(hosts []string) finding {
 	case slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, self) }):
 		f.Detail = "clients must use the host name " + list + " in their URL; this host calls itself so"
 	default:
-		f.Detail = fmt.Sprintf("warning: clients must use the host name %s in their URL, but this host calls itself %s: right behind a load balancer of that name, else the keytab is another host's", list, self)
+		f.Warning, f.Detail = true, fmt.Sprintf("clients must use the host name %s in their URL, but this host calls itself %s: right behind a load balancer of that name, else the keytab is another host's", list, self)
 	}
 	return f
 }
@@ -147,7 +147,8 @@ func kdcFinding(found *kerberos.Authenticator, e kerberos.Entry, kvno int, err e
 	}
 	switch {
 	case errors.Is(err, kerberos.ErrKDCUnreachable):
-		f.OK, f.Detail = true, "warning: "+f.Detail+"; the bridge itself never asks it, but this check then cannot tell whether the keytab is right"
+		f.OK, f.Warning = true, true
+		f.Detail += "; the bridge itself never asks it, but this check then cannot tell whether the keytab is right"
 	case errors.Is(err, kerberos.ErrKDCSkew):
 		f.Todo = "synchronise the clock of this host: tickets are refused beyond legacy.kerberos.clock_skew"
 	case errors.Is(err, kerberos.ErrKDCWrongKey):
@@ -155,7 +156,7 @@ func kdcFinding(found *kerberos.Authenticator, e kerberos.Entry, kvno int, err e
 	case errors.Is(err, kerberos.ErrKDCUnknown):
 		f.Todo = "the KDC has no such principal: is the host name right, and the realm? (kadmin: listprincs, Active Directory: setspn -Q)"
 	case err != nil:
-		f.OK, f.Detail = true, "warning: "+f.Detail
+		f.OK, f.Warning = true, true
 	case !slices.ContainsFunc(found.Entries(), func(o kerberos.Entry) bool { return o.Name() == e.Name() && int(o.KVNO) == kvno }):
 		f.Detail = fmt.Sprintf("%s: the KDC makes tickets under kvno %d, which the keytab does not hold", e.Name(), kvno)
 		f.Todo = "write a new keytab (kadmin: ktadd -k FILE " + e.Service + "), and keep the old versions in it for as long as tickets live"

@@ -39,5 +39,5 @@ func TestKerberosCheck(t *testing.T) {
 	}
 	check(1, `^FAIL  kdc +HTTP/localhost@EXAMPLE\.TEST: the KDC does not know that principal`)
 	s.kdc.Stop()
-	check(0, `^ok    kdc +warning: HTTP/localhost@EXAMPLE\.TEST: the KDC cannot be asked`)
+	check(0, `^warn  kdc +HTTP/localhost@EXAMPLE\.TEST: the KDC cannot be asked`)
 }

@@ -106,7 +106,7 @@ func (c *checker) login(ctx context.Context) []finding {
 	}
 	findings := []finding{f}
 	if sharesCookie(c.cfg) {
-		findings = append(findings, finding{Part: "login", OK: true, Detail: "Airflow 3's own login page sets a cookie named session too, which takes the place of this page's in a browser. " +
+		findings = append(findings, finding{Part: "login", OK: true, Warning: true, Detail: "Airflow 3's own login page sets a cookie named session too, which takes the place of this page's in a browser. " +
 			"Scripts do not mind; for people set legacy.session.cookie_name"})
 	}
 	return findings

@@ -78,6 +78,10 @@ func (c *checker) airflow2(ctx context.Context) []finding {
 	}
 	var v struct{ Version string }
 	if res.StatusCode != http.StatusOK || json.Unmarshal(body, &v) != nil || v.Version == "" {
+		if version := c.airflow3At(ctx, url); version != "" {
+			return []finding{{Part: part, Detail: fmt.Sprintf("%s is Airflow %s, which is handed old credentials as they came and answers them 401", url, version),
+				Todo: "set migration.mode: dual, now that Airflow is upgraded; airflow2.url must be an Airflow 2 that still runs"}}
+		}
 		return []finding{{Part: part, Detail: fmt.Sprintf("%s/api/v1/version answers %d, and not as Airflow 2 does", url, res.StatusCode),
 			Todo: "is airflow2.url an Airflow 2, and legacy_base_path the path of its [webserver] base_url?"}}
 	}
@@ -89,4 +93,14 @@ func (c *checker) airflow2(ctx context.Context) []finding {
 		found = append(found, finding{Part: "airflow3", Detail: c.snapshot.notDual.Error(), Todo: "observe goes on, but mode dual would not start: mend this before the day"})
 	}
 	return found
+}
+
+// airflow3At is the version of the Airflow 3 that answers at url; empty for none.
+func (c *checker) airflow3At(ctx context.Context, url string) string {
+	res, body, err := c.get(ctx, c.snapshot.old, url+"/api/v2/version", "")
+	var v struct{ Version string }
+	if err != nil || res.StatusCode != http.StatusOK || json.Unmarshal(body, &v) != nil {
+		return ""
+	}
+	return v.Version
 }

@@ -78,6 +78,7 @@ func (c *Config) derive(given map[string]origin) {
 	c.TokenAPI.Lifetime = c.capped("tokenapi.lifetime", c.TokenAPI.Lifetime)
 	c.TokenAPI.CLILifetime = c.capped("tokenapi.cli_lifetime", c.TokenAPI.CLILifetime)
 	c.deriveSession(given)
+	c.deriveStages()
 	if weak := weakness(c.Modern.Secret, "token"); weak != "" && c.Modern.InsecureWeakSecret {
 		c.warn("modern.insecure_weak_secret: the secret %s", weak)
 	}

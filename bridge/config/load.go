@@ -38,7 +38,7 @@ type Source struct {
 // all of them. It may run the commands that Airflow's own configuration names
 // (AIRFLOW__…_CMD), each at most ten seconds.
 func Load(s Source) (*Config, error) {
-	l := &loader{source: s, schema: newSchema(), config: Default(), origins: map[string]origin{}, failed: map[string]bool{}}
+	l := &loader{source: s, schema: newSchema(), config: Default(), origins: map[string]origin{}, failed: map[string]bool{}, ignored: map[string]string{}}
 	if l.source.ReadFile == nil {
 		l.source.ReadFile = ReadFile
 	}
@@ -56,10 +56,11 @@ func Load(s Source) (*Config, error) {
 	}
 	l.environment()
 	l.apply()
+	l.passedOver()
 	l.fromAirflow()
 	l.config.derive(l.origins)
 	for _, f := range Validate(l.config) {
-		l.fault(f.Key, f.What)
+		l.fault(f.Key, f.What+l.hint(f.Key))
 	}
 	if len(l.faults) > 0 {
 		l.faults.sort()
@@ -79,6 +80,7 @@ type loader struct {
 	config  Config
 	origins map[string]origin // of the values that somebody gave
 	failed  map[string]bool   // keys that have a fault already
+	ignored map[string]string // keys, and the variables that do not fill them
 	faults  Faults
 }
 

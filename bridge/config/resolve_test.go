@@ -182,6 +182,7 @@ func TestResolved(t *testing.T) {
 		"airflow-environment": func(c *Config) {
 			fromAirflow(c)
 			c.Modern.Secret, c.Modern.Audience, c.Modern.Issuer = "from the environment", "a,b", "from the YAML"
+			c.Warnings = []string{wasIgnored("AIRFLOW__API__AUTH_BACKENDS", "legacy.auth_backends")}
 		},
 		"no-file-of-airflow": func(c *Config) {
 			c.Airflow3.ConfigFile = "/dev/null"

@@ -250,7 +250,9 @@ func (v *validation) legacy(c Config) {
 	if c.Legacy.uses("session") {
 		v.faults = append(v.faults, SessionFaults(c)...)
 	}
-	v.login(c)
+	if c.Migration.Mode != Observe { // then they are warnings
+		v.faults = append(v.faults, loginFaults(c)...)
+	}
 	v.kerberos(c)
 	v.openid(c)
 	for name, role := range c.Legacy.Roles {
