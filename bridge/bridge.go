@@ -68,6 +68,9 @@ type Config struct {
 	// Directory is Airflow 3's own. Required, unless every authenticator's
 	// principals carry a Subject.
 	Directory legacy.Directory
+	// BasicUser reads the user's name of a Basic header, for the record of a scheme
+	// that is switched off, which nobody judges. Nil: none is recorded.
+	BasicUser func(authorization string) (string, bool)
 	// IDTokens says of a Bearer, which nobody has verified, whether it claims to
 	// be of a configured OpenID issuer: then the legacy side judges it, and else
 	// the gate. Nil: none does.
@@ -123,6 +126,9 @@ func New(cfg Config) (*Core, error) {
 	}
 	if cfg.Clients == 0 {
 		cfg.Clients = 100_000
+	}
+	if cfg.BasicUser == nil {
+		cfg.BasicUser = func(string) (string, bool) { return "", false }
 	}
 	if cfg.IDTokens == nil {
 		cfg.IDTokens = func(string) bool { return false }

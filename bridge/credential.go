@@ -53,6 +53,9 @@ func (c *Core) credential(r Request, d *Decision) (credential, *Refusal) {
 		if why = c.spoken(d.Scheme, d.Target.Class); why == "" {
 			return credential{scheme: d.Scheme, header: header}, nil
 		}
+		if why == record.SchemeSwitchedOff { // nobody will judge it: so who is left behind?
+			_, d.Claimed = claimOf(header, c.BasicUser)
+		}
 	}
 	if from == gate.Cookie {
 		return credential{scheme: JWT, token: token, cookie: true}, nil

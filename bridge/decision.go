@@ -102,9 +102,11 @@ type Decision struct {
 	Principal legacy.Principal
 	Claims    modern.Claims
 	Scheme    Scheme
-	// Claimed is the name that an [Observer] read in the request. Nobody has
-	// proven it.
+	// Claimed is the name that was read in a request which an [Observer] let by, or
+	// whose scheme is switched off. Nobody has proven it.
 	Claimed string
+	// Operation is what an [Observer] found to be asked for of Airflow 2's REST API.
+	Operation string
 	// ClientAddr is the client as the bridge believes it.
 	ClientAddr netip.Addr
 

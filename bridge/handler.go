@@ -140,7 +140,7 @@ func Note(rec *record.Record, r Request, d Decision) {
 	}
 	rec.Client, rec.Scheme, rec.Verdict = d.ClientAddr, string(d.Scheme), d.Verdict.String()
 	rec.Name, rec.Subject, rec.TokenID = d.Principal.Name, d.Claims.Subject, d.Claims.ID
-	rec.Claimed, rec.Reason = d.Claimed, d.Reason
+	rec.Claimed, rec.Reason, rec.Operation = d.Claimed, d.Reason, d.Operation
 	if d.Cause != nil {
 		rec.Err = d.Cause.Error()
 		if refused := (*legacy.Refusal)(nil); errors.As(d.Cause, &refused) {

@@ -27,6 +27,10 @@ type ObserverConfig struct {
 	TrustedProxies []netip.Prefix
 	// BasicUser reads the user's name of a Basic header. Required.
 	BasicUser func(authorization string) (string, bool)
+	// Operation names the operation of Airflow 2's REST API that a path of it asks
+	// for, as it came and as the route matched it; empty where it has none. Nil: none
+	// is recorded.
+	Operation func(method, rawPath, path string) string
 	// SessionCookie is the name of Airflow 2's session cookie; default "session".
 	SessionCookie string
 }
@@ -54,6 +58,9 @@ func (o *Observer) Decide(_ context.Context, r Request) Decision {
 	// What the table would refuse in another mode has no class here, and passes.
 	if target, err := o.cfg.Routes.Match(r.Method, r.RawPath); err == nil {
 		d.Target, d.Dialect = target, dialectOf(target)
+		if target.V1 && o.cfg.Operation != nil {
+			d.Operation = o.cfg.Operation(r.Method, r.RawPath, target.Path)
+		}
 	}
 	if client, err := trusted(o.cfg.TrustedProxies).client(r); err == nil {
 		d.ClientAddr = client
@@ -73,7 +80,7 @@ const (
 // order of its configuration; a client that shows two kinds is rare.
 func (o *Observer) claims(h http.Header) (Scheme, string) {
 	if values := h["Authorization"]; len(values) > 0 {
-		return o.header(values[0])
+		return claimOf(values[0], o.cfg.BasicUser)
 	}
 	for pair := range cookies(h) {
 		if named(pair, o.cfg.SessionCookie) {
@@ -86,10 +93,12 @@ func (o *Observer) claims(h http.Header) (Scheme, string) {
 	return "", ""
 }
 
-func (o *Observer) header(authorization string) (Scheme, string) {
+// claimOf names the scheme of an Authorization header and the name that can be
+// read in it, with basicUser for Basic.
+func claimOf(authorization string, basicUser func(string) (string, bool)) (Scheme, string) {
 	switch scheme := schemeOf(authorization); scheme {
 	case Scheme(legacy.Basic):
-		user, _ := o.cfg.BasicUser(authorization)
+		user, _ := basicUser(authorization)
 		return scheme, user
 	case Scheme(legacy.Kerberos):
 		// base64 of "NTLMSSP\0" (MS-NLMP section 2.2.1).

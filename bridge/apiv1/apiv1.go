@@ -118,6 +118,20 @@ func Operations() []string {
 	return ids
 }
 
+// OperationOf makes a function that names the operation which a path asks for, by
+// its operationId, and is empty for a path that has none: rawPath is as it came,
+// path what the route made of it. It is safe for concurrent use.
+func OperationOf() func(method, rawPath, path string) string {
+	h := &Handler{templates: templatesOf(families())}
+	return func(method, rawPath, path string) string {
+		t, _, err := h.find(method, rawPath, path)
+		if err != nil {
+			return ""
+		}
+		return t.id
+	}
+}
+
 // ServeHTTP answers r as the decision in its context says. Without a decision
 // that passes it answers 500 and asks nobody.
 //

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/jetbridge/jetbridge/bridge"
+	"github.com/jetbridge/jetbridge/bridge/apiv1"
 	"github.com/jetbridge/jetbridge/bridge/config"
 	"github.com/jetbridge/jetbridge/bridge/proxy"
 	"github.com/jetbridge/jetbridge/bridge/route"
@@ -29,7 +30,7 @@ func (a *assembler) observe(t *taker, s *snapshot) error {
 		return err
 	}
 	observer, err := bridge.NewObserver(bridge.ObserverConfig{
-		Routes: routes, TrustedProxies: cfg.TrustedProxies, BasicUser: basicUser, SessionCookie: cfg.Legacy.Session.CookieName,
+		Routes: routes, TrustedProxies: cfg.TrustedProxies, BasicUser: basicUser, SessionCookie: cfg.Legacy.Session.CookieName, Operation: apiv1.OperationOf(),
 	})
 	if err != nil {
 		return err

@@ -193,7 +193,7 @@ func (a *assembler) core(t *taker, s *snapshot) (*bridge.Core, error) {
 		idTokens = tokens.Claims
 	}
 	return bridge.New(bridge.Config{
-		IDTokens: idTokens, Routes: routes, TrustedProxies: cfg.TrustedProxies, Authenticators: s.identity.authenticators, Directory: s.identity.directory,
+		BasicUser: basicUser, IDTokens: idTokens, Routes: routes, TrustedProxies: cfg.TrustedProxies, Authenticators: s.identity.authenticators, Directory: s.identity.directory,
 		Translator: translator, Minter: s.key, Gate: checker, Policy: policy, Lifetime: cfg.Modern.Lifetime, Clients: clients,
 		CookiePath: cfg.BasePath + "/", SessionCookie: cfg.Legacy.Session.CookieName, CORS2: cors2(cfg.Airflow2.CORS), CORS3: cors3(cfg.Airflow3.CORS), Minted: a.metrics.Minted, Now: a.now,
 	})

@@ -27,7 +27,7 @@ type Record struct {
 	Scheme   string
 	Verdict  string
 	Reason   Reason // why it was refused; empty otherwise
-	Claimed  string // the name that a credential claimed which was refused, or only observed; never used for a decision
+	Claimed  string // the name that a credential claimed which was refused, switched off or only observed; never used for a decision
 	Name     string // the principal's name
 	Subject  string // the user in Airflow 3
 	TokenID  string // jti
