@@ -18,6 +18,6 @@ func main() {
 	// net/http's client tells the standard logger what an upstream sent unasked,
 	// bytes and all. What the program has to say goes through its own.
 	log.SetOutput(io.Discard)
-	p := cli.Program{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
+	p := cli.Program{Name: os.Args[0], Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
 	os.Exit(p.Run(context.Background()))
 }

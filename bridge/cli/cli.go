@@ -24,6 +24,9 @@ import (
 type Program struct {
 	// Args are the arguments without the program's name.
 	Args []string
+	// Name is how the program was called, for commands that are shown to be pasted;
+	// default "jetbridge".
+	Name string
 	// Environ is the environment as "NAME=value".
 	Environ []string
 	Stdout  io.Writer
@@ -106,8 +109,8 @@ func (p *Program) root() *cobra.Command {
 		Use:   "jetbridge",
 		Short: "Carries Airflow 2 clients onto Airflow 3",
 		Long: `jetbridge stands in front of Airflow 3. Clients go on with the credentials that
-Airflow 2 took (passwords, Kerberos tickets, ID tokens); Airflow 3 sees nothing
-but JWTs. The migration is run, watched and ended by configuration.
+Airflow 2 took (passwords, session cookies, Kerberos tickets, ID tokens); Airflow 3
+sees nothing but JWTs. The migration is run, watched and ended by configuration.
 
 Start with 'jetbridge demo': it needs nothing else.`,
 		Example: `  jetbridge demo
@@ -115,19 +118,43 @@ Start with 'jetbridge demo': it needs nothing else.`,
   jetbridge serve --config jetbridge.yaml`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          help,
+		Args:          subcommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		// A flag of a command that was mistyped is not what is wrong.
+		if unknown := subcommand(cmd, cmd.Flags().Args()); cmd.HasSubCommands() && unknown != nil {
+			return unknown
+		}
 		return fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())
 	})
 	root.AddCommand(p.serveCommand(), p.demoCommand(), p.checkCommand(), p.usersCommand(), p.whyCommand(), p.versionCommand())
 	return root
 }
 
-// help makes a command that only holds others runnable, so that a mistyped one
-// is an error.
-func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+// subcommand takes no arguments for a command that only holds others: what comes
+// here is none of them.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see '" + cmd.CommandPath() + " --help'"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "is it '" + cmd.CommandPath() + " " + near[0] + "'?"
+	}
+	return fmt.Errorf("unknown command %q for %q; %s", args[0], cmd.CommandPath(), hint)
+}
+
+// incomplete shows what a command holds that does nothing by itself.
+func incomplete(cmd *cobra.Command, _ []string) error {
+	cmd.SetOut(cmd.ErrOrStderr())
+	if err := cmd.Help(); err != nil {
+		return err
+	}
+	return misused(fmt.Errorf("%s needs one of its commands", cmd.CommandPath()))
+}
 
 func (p *Program) versionCommand() *cobra.Command {
 	var asJSON bool

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -79,7 +80,7 @@ func (p *Program) demo(ctx context.Context, f demoFlags) (err error) {
 	if err != nil {
 		return failed(err)
 	}
-	cfg, err := p.load(path)
+	cfg, seen, err := p.read(path)
 	if err != nil {
 		return misused(err)
 	}
@@ -93,9 +94,17 @@ func (p *Program) demo(ctx context.Context, f demoFlags) (err error) {
 			side = "http://" + a.String()
 		}
 		fmt.Fprintln(p.Stdout, "ready "+url)
-		_ = demo.Screen(p.Stdout, url, side, path) // as the line above: nobody may be reading
+		_ = demo.Screen(p.Stdout, demo.Places{Program: quoted(cmp.Or(p.Name, "jetbridge")), URL: url, Metrics: side, Config: quoted(path)}) // as the line above: nobody may be reading
 	}
-	return p.serve(ctx, cfg, serving{ready: ready})
+	return p.serve(ctx, cfg, serving{path: path, seen: seen, ready: ready})
+}
+
+// quoted makes one word of text for a shell that it is pasted into.
+func quoted(text string) string {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func randomSecret() string {
@@ -153,7 +162,7 @@ func demoConfig(ctx context.Context, dir string, f demoFlags, airflow string) (s
 		"  users: {"+dsn("airflow2.db")+"}",
 		"  session: {backend: securecookie, secret_key_file: session_key, insecure_weak_secret_key: true, login: true}", // --session-secret-key may be any text
 		"modern: {secret_file: jwt_secret, insecure_weak_secret: true}",                                                 // so may --jwt-secret
-		"migration: {deprecated_since: 2025-04-22}",
+		"migration: {mode: dual, deprecated_since: 2025-04-22}",
 		"store: {"+dsn("jetbridge.db")+"}")
 	path := filepath.Join(dir, "jetbridge.yaml")
 	return path, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600)

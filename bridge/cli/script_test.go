@@ -49,7 +49,7 @@ import (
 //	mysql                      its users in the MySQL that the tests were started
 //	                           with, "secret" the password of each
 //	serve [ARG...]             jetbridge serve --config jetbridge.yaml: $BRIDGE, $SIDE
-//	demo [ARG...]              jetbridge demo, on a free port: $BRIDGE
+//	demo [ARG...]              jetbridge demo, on a free port: $BRIDGE, and its file: $CONFIG
 //	request METHOD PATH [-u NAME:PASSWORD] [-H 'Name: value'] [-d BODY] [-side]
 //	                           the answer on stdout, its head first
 //	until STATUS METHOD PATH [...]
@@ -356,6 +356,7 @@ func demoCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s.server = start(ts, append([]string{"demo", "--listen", "127.0.0.1:0"}, args...)...)
 	m := s.server.await(ts, `(?m)^ready (http://\S+)$`)
 	ts.Setenv("BRIDGE", m[1])
+	ts.Setenv("CONFIG", s.server.await(ts, `why REQUEST_ID --config (\S+)`)[1])
 }
 
 func requestCmd(ts *testscript.TestScript, neg bool, args []string) {

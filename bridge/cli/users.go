@@ -15,7 +15,7 @@ import (
 )
 
 func (p *Program) usersCommand() *cobra.Command {
-	users := &cobra.Command{Use: "users", Short: "Hold the users of both Airflows against each other", Args: cobra.NoArgs, RunE: help}
+	users := &cobra.Command{Use: "users", Short: "Hold the users of both Airflows against each other", Args: subcommand, RunE: incomplete, SuggestionsMinimumDistance: 2}
 	var path string
 	var asJSON bool
 	diff := &cobra.Command{

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// screen is what `jetbridge demo` shows: URL is the bridge, METRICS its metrics,
-// CONFIG the file that it runs with.
+// screen is what `jetbridge demo` shows. Its words in capitals are [Places].
 const screen = `
 An Airflow 3 (a stand-in) that takes tokens only, and jetbridge in front of it.
 Users are admin, op and viewer, each with its name as the password. Paste:
@@ -17,7 +16,7 @@ Users are admin, op and viewer, each with its name as the password. Paste:
 
   # a wrong password: 401, and by the request id of the answer, why
   curl -i -u viewer:wrong URL/api/v2/dags
-  jetbridge why REQUEST_ID --config CONFIG
+  PROGRAM why REQUEST_ID --config CONFIG
 
   # what a role may not do is still Airflow's to refuse: 403
   curl -i -u viewer:viewer -X PATCH -H 'Content-Type: application/json' -d '{"is_paused": true}' URL/api/v2/dags/greetings
@@ -40,17 +39,26 @@ Users are admin, op and viewer, each with its name as the password. Paste:
   # who still comes the old way
   curl -s METRICS/metrics | grep ^jetbridge_requests_total
 
-The end of the migration is one line, migration.mode: jwt_only. To see it, stop
-this and run it again with JETBRIDGE__MIGRATION__MODE=jwt_only in the environment.
-Passwords are then refused on the API, and POST /auth/token still takes them.
+  # the end of the migration is one line. Passwords are then refused on the API,
+  # and POST /auth/token still takes them. The same way back: mode: dual
+  sed -i.bak 's/mode: dual/mode: jwt_only/' CONFIG
 
 Ctrl-C ends it.
 `
 
-// Screen writes what to try at the bridge at url, such as
-// "http://127.0.0.1:8080", where its metrics are, and the file that it runs with.
-func Screen(w io.Writer, url, metricsURL, config string) error {
-	_, err := io.WriteString(w, strings.NewReplacer("CONFIG", config, "METRICS", strings.TrimRight(metricsURL, "/"), "URL", strings.TrimRight(url, "/")).Replace(screen))
+// Places are what the commands of a [Screen] name.
+type Places struct {
+	// URL is the bridge, such as "http://127.0.0.1:8080"; Metrics its side listener.
+	URL, Metrics string
+	// Program and Config are the bridge's program and the file that it runs with, as
+	// a shell takes them.
+	Program, Config string
+}
+
+// Screen writes what to try at a bridge.
+func Screen(w io.Writer, at Places) error {
+	_, err := io.WriteString(w, strings.NewReplacer("PROGRAM", at.Program, "CONFIG", at.Config,
+		"METRICS", strings.TrimRight(at.Metrics, "/"), "URL", strings.TrimRight(at.URL, "/")).Replace(screen))
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

@@ -75,23 +75,23 @@ func TestDatabase(t *testing.T) {
 
 func TestScreen(t *testing.T) {
 	var out bytes.Buffer
-	if err := demo.Screen(&out, "http://127.0.0.1:1/", "http://127.0.0.1:2", "/tmp/demo/jetbridge.yaml"); err != nil {
+	if err := demo.Screen(&out, demo.Places{Program: "./jb", URL: "http://127.0.0.1:1/", Metrics: "http://127.0.0.1:2", Config: "/tmp/demo/jetbridge.yaml"}); err != nil {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, want := range []string{"http://127.0.0.1:1/api/v2/dags\n", "http://127.0.0.1:1/auth/token ", "http://127.0.0.1:1/auth/verify\n", "http://127.0.0.1:2/metrics ", "--config /tmp/demo/jetbridge.yaml\n"} {
+	for _, want := range []string{"http://127.0.0.1:1/api/v2/dags\n", "http://127.0.0.1:1/auth/token ", "http://127.0.0.1:1/auth/verify\n", "http://127.0.0.1:2/metrics ", "  ./jb why REQUEST_ID --config /tmp/demo/jetbridge.yaml\n", "jwt_only/' /tmp/demo/jetbridge.yaml\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s", want)
 		}
 	}
 	lines := strings.Split(text, "\n")
-	if len(lines) > 45 || strings.Contains(text, "URL") || strings.Contains(text, "METRICS") {
+	if len(lines) > 45 || strings.Contains(text, "URL") || strings.Contains(text, "METRICS") || strings.Contains(text, "PROGRAM") || strings.Contains(text, "CONFIG") {
 		t.Errorf("%d lines:\n%s", len(lines), text)
 	}
 	if w := ask(airflow(t, ""), "GET", "/api/v2/dags/greetings", "", bearer("3")); w.Code != 200 || !strings.Contains(text, "/dags/greetings") {
 		t.Errorf("the Dag that it names: %d", w.Code)
 	}
-	if err := demo.Screen(closed{}, "", "", ""); err == nil {
+	if err := demo.Screen(closed{}, demo.Places{}); err == nil {
 		t.Error("a broken pipe goes unnoticed")
 	}
 }

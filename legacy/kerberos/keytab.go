@@ -234,7 +234,7 @@ func (k *keys) realms() []string {
 func readKeytab(path string) ([]Entry, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("kerberos: the keytab: %w", err)
+		return nil, fmt.Errorf("kerberos: the keytab cannot be opened: %w; name the one that Airflow 2 had ([kerberos] keytab), or write one (kadmin: ktadd -k FILE airflow/HOST), readable by the user that jetbridge runs as", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
