@@ -49,6 +49,33 @@ func TestExample(t *testing.T) {
 	}
 }
 
+// TestReadme loads each configuration that README.md shows.
+func TestReadme(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const secret = "0123456789abcdefghijklmnopqrstuvwxyz"
+	files := map[string]string{
+		"/opt/airflow/airflow.cfg": "[core]\nauth_manager = airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager\n" +
+			"[database]\nsql_alchemy_conn = postgresql://airflow@db/airflow3\n[api]\nsecret_key = " + secret + "-of-3\n[api_auth]\njwt_secret = " + secret + "\n",
+		"/opt/airflow2/airflow.cfg":   "[database]\nsql_alchemy_conn = postgresql://airflow@db/airflow2\n[webserver]\nsecret_key = " + secret + "-of-2\n",
+		"/etc/jetbridge/airflow2.dsn": "postgresql://airflow@db/airflow2", "/etc/jetbridge/airflow2.key": secret + "-of-2", "/etc/jetbridge/jwt_secret": secret,
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(content), -1)
+	if len(blocks) < 7 {
+		t.Errorf("%d examples", len(blocks))
+	}
+	for _, block := range blocks {
+		c, err := load(files, block[1])
+		if err != nil {
+			t.Errorf("%v\n%s", err, block[1])
+		} else if c.Listen != "0.0.0.0:8080" {
+			t.Errorf("it listens at %s alone\n%s", c.Listen, block[1])
+		}
+	}
+}
+
 // Where the example calls a value the default, it is.
 func TestExampleShowsDefaults(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("..", "..", "jetbridge.example.yaml"))
